@@ -1,0 +1,1 @@
+"""Edges to other people's systems: one file a kind."""

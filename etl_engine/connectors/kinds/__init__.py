@@ -1,0 +1,1 @@
+"""One file per kind; the file is the plugin: the registry finds it by its `KIND`."""

@@ -1,0 +1,74 @@
+"""The kinds that exist, and the request and answer types made of their models. Importing this loads no driver."""
+
+import functools
+import importlib
+import operator
+import pkgutil
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+
+from etl_engine.connectors import kinds
+from etl_engine.connectors.contract import Kind
+from etl_engine.errors import BadInput, Problem
+from etl_engine.model.connection import ConnectionConfig, SavedFields
+
+
+@functools.cache
+def all_kinds() -> dict[str, Kind]:
+    """Every kind by name, in the order people look for them."""
+    found = [
+        importlib.import_module(f"{kinds.__name__}.{module.name}").KIND
+        for module in pkgutil.iter_modules(kinds.__path__)
+    ]
+    return {kind.name: kind for kind in sorted(found, key=lambda kind: kind.title.casefold())}
+
+
+def kind(db_type: str) -> Kind:
+    found = all_kinds().get(db_type)
+    if found is None:
+        known = ", ".join(sorted(all_kinds()))
+        problem = Problem(
+            "/db_type", "unknown-kind", f"{db_type[:40]!r} is not a kind of connection", f"Use one of: {known}."
+        )
+        raise BadInput(problem.message, hint=problem.fix, problems=(problem,))
+    return found
+
+
+class Saved(SavedFields, ConnectionConfig):
+    """A stored connection of any kind, as every door answers it: secrets are masks."""
+
+    model_config = ConfigDict(extra="ignore", strict=False, hide_input_in_errors=True)
+    kind: ClassVar[Kind]
+
+
+@functools.cache
+def saved_type(db_type: str) -> type[Saved]:
+    """The answer type of one kind: its own fields plus what the store adds."""
+    found = kind(db_type)
+    name = found.config.__name__.removesuffix("Config")
+    model: type[Saved] = create_model(
+        f"{name}Connection", __base__=(Saved, found.config), __doc__=f"A stored {found.title} connection."
+    )
+    model.kind = found
+    return model
+
+
+def _union(models: list[type[BaseModel]]) -> Any:
+    return Annotated[functools.reduce(operator.or_, models), Field(discriminator="db_type")]
+
+
+@functools.cache
+def draft_union() -> Any:
+    """The type of a connection as a caller sends it: one model per kind, told apart by db_type."""
+    return _union([found.config for found in all_kinds().values()])
+
+
+@functools.cache
+def saved_union() -> Any:
+    return _union([saved_type(name) for name in all_kinds()])
+
+
+@functools.cache
+def draft_adapter() -> TypeAdapter[ConnectionConfig]:
+    return TypeAdapter(draft_union())

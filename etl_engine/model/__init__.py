@@ -1,0 +1,1 @@
+"""Documents as stored and as sent: one Pydantic class each."""

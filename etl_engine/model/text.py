@@ -1,0 +1,101 @@
+"""Text that people type, checked once: names, hosts, secrets."""
+
+import ipaddress
+import re
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, StringConstraints
+
+MASK = "********"
+# Bidirectional overrides and isolates can make one name look like another; letters of any script are fine.
+_BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+
+
+def no_control_characters(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs") or character in _BIDI_CONTROLS:
+            raise ValueError(f"must not contain the control character U+{ord(character):04X}")
+    return text
+
+
+def not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+def host_name(text: str) -> str:
+    """One host name or IP address, and nothing that a driver could read as more than that."""
+    host = text.removeprefix("[").removesuffix("]") if text.startswith("[") else text
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    if "://" in text or "/" in text:
+        raise ValueError("must be a host name alone, without a scheme or a path")
+    if "," in text:
+        raise ValueError("must be one host, not a list")
+    if ":" in text:
+        raise ValueError("must be a host name alone; the port has its own field")
+    labels = host.removesuffix(".").encode("idna").decode() if not host.isascii() else host.removesuffix(".")
+    if len(labels) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels.split(".")):
+        raise ValueError("must be a host name such as db.example.com, or an IP address")
+    return host
+
+
+def _idna_errors_are_value_errors(value: Any) -> Any:
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode("idna")
+        except UnicodeError:
+            raise ValueError("must be a host name such as db.example.com, or an IP address") from None
+    return value
+
+
+def whole_number(value: Any) -> Any:
+    """JSON knows one number type: 5432.0 is the whole number 5432."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def secret_without_controls(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if "\0" in text:
+        raise ValueError("must not contain the control character U+0000")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be text that UTF-8 can carry") from None
+    return secret
+
+
+Trimmed = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(no_control_characters)
+]
+Host = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=253),
+    AfterValidator(no_control_characters),
+    BeforeValidator(_idna_errors_are_value_errors),
+    AfterValidator(host_name),
+]
+Port = Annotated[int, BeforeValidator(whole_number)]
+# Names inside a database may hold spaces at their ends, so they are kept to the letter.
+Identifier = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    AfterValidator(not_blank),
+    AfterValidator(no_control_characters),
+]
+Secret = Annotated[
+    SecretStr,
+    AfterValidator(secret_without_controls),
+    PlainSerializer(lambda _: MASK, return_type=str),
+]
+
+
+def name_key(name: str) -> str:
+    """What makes two names the same for a person: case, outer spaces and Unicode form do not count."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()

@@ -1,0 +1,194 @@
+"""Every setting: name, type, default, help. The only reader of the environment (and of `.env`)."""
+
+import ipaddress
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from etl_engine.errors import BadSetting, Problem
+from etl_engine.sealing import is_key
+
+# The app's own ports (dev 3000 and 8000, by both loopback names) and the specifications' two.
+DEFAULT_ORIGINS = (
+    "http://localhost:3000",
+    "http://127.0.0.1:3000",
+    "http://localhost:8000",
+    "http://127.0.0.1:8000",
+    "http://localhost:5173",
+)
+# Never connected to, whatever the operator allows: link-local addresses and cloud metadata services.
+ALWAYS_DENIED = ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "192.0.0.192/32")
+_SECRET_SETTINGS = frozenset({"encryption_key", "mongodb_url", "store_url"})
+
+
+class Settings(BaseSettings):
+    """Values come from the environment first, then from `.env`, then from the defaults below."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, frozen=True
+    )
+
+    data_dir: Annotated[Path, Field(description="Folder of the embedded store, its key and the files.")] = Path("data")
+    store_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Metadata store: sqlite:///…, postgresql+psycopg2://… or mongodb://…; wins over MONGODB_URL."
+        ),
+    ] = None
+    mongodb_url: Annotated[SecretStr | None, Field(description="MongoDB server as metadata store: mongodb://…")] = None
+    mongodb_db_name: Annotated[
+        str, Field(description="Database in that MongoDB.", pattern=r'^[^/\\. "$\x00]{1,63}$')
+    ] = "etl_engine"
+    encryption_key: Annotated[
+        tuple[SecretStr, ...],
+        NoDecode,
+        Field(description="Fernet key(s) that wrap the data key; comma separated: the first wraps, all open."),
+    ] = ()
+    api_v1_prefix: Annotated[str, Field(description="Path of the REST API.", pattern=r"^(/[a-z0-9_-]+)+$")] = "/api/v1"
+    cors_origins: Annotated[
+        tuple[str, ...], NoDecode, Field(description="Web origins that may call the API with credentials; never *.")
+    ] = DEFAULT_ORIGINS
+    host: Annotated[str, Field(description="Address every port binds to.")] = "127.0.0.1"
+    connect_deny: Annotated[
+        tuple[str, ...], NoDecode, Field(description="Networks (CIDR) that connections must not reach.")
+    ] = ()
+    file_roots: Annotated[
+        tuple[Path, ...], NoDecode, Field(description="Folders that file connections may use; default DATA_DIR/files.")
+    ] = ()
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="What is worth a line in the log.")
+    ] = "info"
+    log_format: Annotated[Literal["console", "json"], Field(description="console for people, json for machines.")] = (
+        "console"
+    )
+    faultpoints: Annotated[str, Field(description="For tests only: named points that fail.", exclude=True)] = ""
+
+    @field_validator("encryption_key", "cors_origins", "connect_deny", "file_roots", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return tuple(json.loads(value))
+            except ValueError:
+                raise ValueError('must be a comma separated list, or JSON such as ["one", "two"]') from None
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _fernet_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(keys, 1):
+            if not is_key(key.get_secret_value()):
+                raise ValueError(f"key {number} must be a Fernet key (make one with: etl-engine keys generate)")
+        return keys
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if "*" in origin or parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+                raise ValueError(f"{origin!r} must be an exact origin such as http://localhost:3000")
+        return origins
+
+    @field_validator("connect_deny")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} must be a network such as 10.0.0.0/8") from None
+        return networks
+
+    @field_validator("host")
+    @classmethod
+    def _address(cls, host: str) -> str:
+        if host == "localhost":
+            return "127.0.0.1"
+        try:
+            return str(ipaddress.ip_address(host))
+        except ValueError:
+            raise ValueError("must be an IP address such as 127.0.0.1 or 0.0.0.0") from None
+
+    @field_validator("store_url")
+    @classmethod
+    def _store_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(url, "sqlite", "postgresql", "postgresql+psycopg2", "mongodb", "mongodb+srv")
+
+    @field_validator("mongodb_url")
+    @classmethod
+    def _mongodb_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(url, "mongodb", "mongodb+srv")
+
+    @model_validator(mode="after")
+    def _shared_stores_need_a_key(self) -> Self:
+        if not self.embedded and not self.encryption_key:
+            raise ValueError(
+                "ENCRYPTION_KEY is not set, and a shared store needs a Fernet key of yours: "
+                "make one with `etl-engine keys generate`, set it and keep a copy of it apart from the store"
+            )
+        return self
+
+    @property
+    def effective_store_url(self) -> str:
+        """The one store that is used: STORE_URL, else MONGODB_URL, else SQLite in DATA_DIR."""
+        url = self.store_url or self.mongodb_url
+        return url.get_secret_value() if url else f"sqlite:///{(self.data_dir / 'etl_engine.db').absolute()}"
+
+    @property
+    def embedded(self) -> bool:
+        return self.effective_store_url.startswith("sqlite")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(key.get_secret_value() for key in self.encryption_key)
+
+    @property
+    def denied_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        return tuple(ipaddress.ip_network(network) for network in (*ALWAYS_DENIED, *self.connect_deny))
+
+    @property
+    def effective_file_roots(self) -> tuple[Path, ...]:
+        return tuple(root.absolute() for root in self.file_roots) or ((self.data_dir / "files").absolute(),)
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings, or BadSetting: one sentence per wrong variable, naming it, what it got and what it wants."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = tuple(_problem(dict(detail)) for detail in error.errors(include_url=False))
+        raise BadSetting("; ".join(problem.message for problem in problems), problems=problems) from None
+
+
+def _problem(detail: dict[str, Any]) -> Problem:
+    field = str(detail["loc"][0]) if detail["loc"] else ""
+    wants = str(detail["msg"]).removeprefix("Value error, ")
+    if not field:
+        return Problem("", "bad-setting", wants)
+    name = field.upper()
+    got = "" if field in _SECRET_SETTINGS else f" is {_raw(name)!r}, and"
+    return Problem(f"/{field}", "bad-setting", f"{name}{got} {wants[0].lower()}{wants[1:]}")
+
+
+def _raw(name: str) -> str:
+    """What the variable holds, as typed; from `.env` it is not looked up again."""
+    return next((value for key, value in os.environ.items() if key.upper() == name), "set in .env")[:80]
+
+
+def _with_scheme(url: SecretStr | None, *schemes: str) -> SecretStr | None:
+    if url and url.get_secret_value().partition("://")[0] not in schemes:
+        raise ValueError(f"must start with one of: {', '.join(scheme + '://' for scheme in schemes)}")
+    return url
