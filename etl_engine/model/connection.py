@@ -107,6 +107,46 @@ class ServerConfig(ConnectionConfig):
         return self
 
 
+class StepReport(BaseModel):
+    """One rung of the ladder, as an answer shows it."""
+
+    key: str
+    title: str
+    state: Literal["pending", "running", "pass", "warn", "fail", "skipped"]
+    ms: float = 0.0
+    evidence: str = ""
+    cause: str = ""
+    fix: str = ""
+    who: Literal["you", "dba", "network"] | None = None
+    code: str = ""
+
+
+class TestDetails(BaseModel):
+    """What a test found."""
+
+    __test__ = False
+
+    db_type: str
+    version: str | None = Field(default=None, description="What the server calls itself; only after a successful test.")
+    ms: float
+    steps: list[StepReport]
+    receipt: str | None = Field(
+        default=None,
+        description="Proof of a successful test of unsaved values: send it as test_receipt when saving exactly these.",
+    )
+    recorded: bool = Field(default=False, description="Whether the result now stands on the stored connection.")
+
+
+class TestResult(BaseModel):
+    """How a connection test ended; a failed test is an answer, not an error."""
+
+    __test__ = False
+
+    success: bool
+    message: str
+    details: TestDetails
+
+
 class TestRun(BaseModel):
     """One test in the history of a connection."""
 

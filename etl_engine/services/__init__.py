@@ -1,0 +1,1 @@
+"""What the product does: plain functions, Context first, the same for every door."""

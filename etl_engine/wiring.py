@@ -1,0 +1,126 @@
+"""The only place that picks the concrete store and keys: Settings in, Context out, once per process."""
+
+import contextlib
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+from etl_engine import faultpoints, settings
+from etl_engine.connectors.contract import Surroundings
+from etl_engine.errors import BadSetting, Locked
+from etl_engine.model import collections
+from etl_engine.sealing import is_key, new_key
+from etl_engine.services.context import Context
+from etl_engine.services.keyring import Keyring
+from etl_engine.settings import Settings
+from etl_engine.store.contract import Store
+
+KEY_FILE = "encryption.key"
+
+
+class Engine:
+    """One process's hold on the store. Nothing opens before the first `context()`: workers are forked or spawned."""
+
+    def __init__(self, config: Settings) -> None:
+        self.config = config
+        self.made_key_file: Path | None = None
+        self._store = _store(config)
+        self._lock = threading.Lock()
+        self._context: Context | None = None
+
+    def context(self) -> Context:
+        """The Context of this process. Opens the store the first time, and tries again while it cannot be reached.
+
+        Raises StoreUnavailable while there is no store, Locked when the key does not open it.
+        """
+        if self._context is None:
+            with self._lock:
+                if self._context is None:
+                    self._context = self._open()
+        return self._context
+
+    def close(self) -> None:
+        with self._lock:
+            self._context = None
+            self._store.close()
+
+    def _open(self) -> Context:
+        config = self.config
+        faultpoints.arm(config.faultpoints)
+        self._store.open(collections.ALL)
+        keyring = Keyring(self._store, config.keys or self._local_keys())
+        keyring.vault()  # a key that does not fit is found now, not at the first secret
+        for root in config.effective_file_roots:
+            with contextlib.suppress(OSError):
+                root.mkdir(parents=True, exist_ok=True)
+        data = config.data_dir.absolute()
+        surroundings = Surroundings(
+            deny=config.denied_networks,
+            file_roots=config.effective_file_roots,
+            forbidden_paths=(data / KEY_FILE, *(data / f"etl_engine.db{tail}" for tail in ("", "-wal", "-shm"))),
+        )
+        return Context(self._store, keyring, surroundings)
+
+    def _local_keys(self) -> tuple[str, ...]:
+        """The key file of the embedded store; made once, unless the store is already sealed with another key."""
+        path = self.config.data_dir.absolute() / KEY_FILE
+        if not path.exists():
+            if Keyring(self._store, ()).exists():
+                raise Locked(
+                    f"The embedded store is sealed, and its key file {path} is gone",
+                    hint="Put the key file back, or set ENCRYPTION_KEY to the key it held. Nothing was changed.",
+                )
+            self.made_key_file = _make_key_file(path)
+        key = path.read_text().strip()
+        if not is_key(key):
+            raise BadSetting(
+                f"The key file {path} does not hold a Fernet key",
+                hint="Restore it from a backup, or set ENCRYPTION_KEY to the key it held.",
+            )
+        return (key,)
+
+
+_engine: Engine | None = None
+_engine_lock = threading.Lock()
+
+
+def engine() -> Engine:
+    """This process's engine, from its settings."""
+    global _engine  # noqa: PLW0603 - one per process is what this module is for
+    with _engine_lock:
+        if _engine is None:
+            _engine = Engine(settings.load())
+        return _engine
+
+
+def context() -> Context:
+    return engine().context()
+
+
+def _store(config: Settings) -> Store:
+    url = config.effective_store_url
+    if url.startswith("mongodb"):
+        from etl_engine.store.mongo import MongoStore
+
+        return MongoStore(url, config.mongodb_db_name)
+    from etl_engine.store.sql import SqlStore
+
+    return SqlStore(url)
+
+
+def _make_key_file(path: Path) -> Path | None:
+    """Write a fresh key with mode 0600, complete or not at all; None where another process was first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".key")  # mkstemp makes it 0600
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(new_key() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(name, path)
+    except FileExistsError:
+        return None
+    finally:
+        Path(name).unlink()
+    return path
