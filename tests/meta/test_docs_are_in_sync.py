@@ -8,5 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_generated_docs_say_what_the_code_says() -> None:
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "docs", "--check"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "docs", "--check"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"run scripts/docs: {done.stdout}{done.stderr}"
