@@ -29,4 +29,5 @@ class AuditEntry(BaseModel):
     changed: list[str] = []
     request_id: str = ""
     outcome: Outcome = Outcome.PENDING
+    done_at: dt.datetime | None = None  # when the outcome was written: what a feed of changes goes by
     error_code: str = ""

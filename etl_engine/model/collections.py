@@ -53,8 +53,8 @@ CONNECTIONS = Collection(
 
 AUDIT = Collection(
     "audit",
-    {"at": dt.datetime, "actor": str, "action": str, "subject_id": str, "outcome": str},
-    indexes=(Index(("-at",)), Index(("subject_id", "-at")), Index(("outcome", "at"))),
+    {"at": dt.datetime, "actor": str, "action": str, "subject_id": str, "outcome": str, "done_at": dt.datetime},
+    indexes=(Index(("-at",)), Index(("subject_id", "-at")), Index(("outcome", "at")), Index(("done_at",))),
 )
 
 KEYS = Collection("keys", {"name": str, "version": int}, indexes=(Index(("name",), unique=True),))

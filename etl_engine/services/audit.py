@@ -1,9 +1,9 @@
 """Every change leaves a trace: the intent before it, the outcome after it. Values are never written, only names."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from etl_engine.errors import EtlError
+from etl_engine.errors import EtlError, StoreError, StoreUnavailable
 from etl_engine.model.audit import Outcome
 from etl_engine.model.collections import AUDIT
 from etl_engine.services.context import Context
@@ -16,7 +16,8 @@ def recorded(
 ) -> Iterator[None]:
     """Write the intent, let the change happen, write the outcome.
 
-    No transaction spans the two documents: an entry that stays pending says the process died in between.
+    No transaction spans the two documents: an entry that stays pending says that the process died in between, or
+    that the store went away and nobody knows whether the change happened.
     """
     entry = new_id()
     ctx.store.insert(
@@ -31,13 +32,22 @@ def recorded(
             "changed": sorted(changed),
             "request_id": ctx.request_id,
             "outcome": Outcome.PENDING.value,
+            "done_at": None,
             "error_code": "",
         },
     )
     try:
         yield
+    except StoreUnavailable:
+        raise
     except Exception as error:
         code = error.code if isinstance(error, EtlError) else "error"
-        ctx.store.update(AUDIT.name, {"_id": entry}, {"outcome": Outcome.FAILED.value, "error_code": code})
+        with suppress(StoreError):  # what went wrong first is what the caller must hear
+            _close(ctx, entry, Outcome.FAILED, code)
         raise
-    ctx.store.update(AUDIT.name, {"_id": entry}, {"outcome": Outcome.DONE.value})
+    _close(ctx, entry, Outcome.DONE)
+
+
+def _close(ctx: Context, entry: str, outcome: Outcome, error_code: str = "") -> None:
+    changes = {"outcome": outcome.value, "error_code": error_code, "done_at": ctx.store.now()}
+    ctx.store.update(AUDIT.name, {"_id": entry}, changes)
