@@ -1,8 +1,8 @@
 """The port of the metadata store. `tests/contracts/test_store.py` runs it on every backend.
 
 A document is a dict of JSON values plus aware UTC datetimes (kept to the millisecond) with a string `_id` of 24
-hexadecimal digits that sorts by time. Filters are a small subset of Mongo's: {"field": value}, {"field": {op: value}} with
-the operators of OPERATORS, and {"$or": [filter, ...]}. Only declared fields (and `_id`) can be filtered or sorted.
+hexadecimal digits that sorts by time. Filters are a small subset of Mongo's: {"field": value}, {"field": {op: value}}
+with the operators of OPERATORS, and {"$or": [filter, ...]}. Only declared fields (and `_id`) can be filtered or sorted.
 Every call is atomic for one document; no transaction spans two. Every call may raise StoreUnavailable within 5 s.
 """
 

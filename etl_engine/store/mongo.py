@@ -1,0 +1,264 @@
+"""The store in MongoDB, through PyMongo. Ids are ObjectIds there, as is every `*_id` that holds one, and text here."""
+
+import datetime as dt
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pymongo
+from bson import ObjectId
+from pymongo.database import Database
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
+
+from etl_engine.errors import BadSetting, DuplicateKey, StoreError, StoreUnavailable
+from etl_engine.model.collections import Collection, Index
+from etl_engine.store.checked import CheckedStore, Clock
+from etl_engine.store.contract import Document
+from etl_engine.store.filters import Condition, Filter, Order
+from etl_engine.store.ids import is_id
+
+ANSWER_MILLISECONDS = 4500  # for a whole call, waiting for a server and repeating included
+FIND_MILLISECONDS = 3000  # for a server to be there at all
+INDEX_SECONDS = 600  # a new index on a large collection takes its time
+# Not reachable for now, or not until an operator acts: logins, shutdown, elections, a full disk, time limits.
+_TROUBLE = {6, 7, 13, 18, 50, 64, 79, 89, 91, 100, 189, 262, 10107, 11600, 11602, 13435, 13436, 14031}
+_DUPLICATE = 11000
+# Its DEBUG lines print whole commands.
+logging.getLogger("pymongo.command").setLevel(logging.WARNING)
+
+MongoDatabase = Database[Document]
+
+
+class MongoStore(CheckedStore[MongoDatabase]):
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        client_class: Callable[..., Any] = pymongo.MongoClient,
+        clock: Clock | None = None,
+    ) -> None:
+        self._url = url
+        self._name = database
+        self._client_class = client_class
+        super().__init__(f"MongoDB at {_servers(url)}/{database}", clock)
+
+    def ping(self) -> str:
+        with self._in_our_words():
+            version = self._opening.get().client.server_info()["version"]
+        return f"MongoDB {version}"
+
+    def _connect(self) -> MongoDatabase:
+        try:
+            client = self._client_class(
+                self._url,
+                connect=False,
+                tz_aware=True,
+                appname="etl-engine",
+                w="majority",
+                journal=True,
+                readPreference="primary",
+                timeoutMS=ANSWER_MILLISECONDS,
+                serverSelectionTimeoutMS=FIND_MILLISECONDS,
+                connectTimeoutMS=2000,
+            )
+        except (InvalidURI, ConfigurationError, ValueError, TypeError):
+            # Without the cause: its message may quote the password.
+            raise BadSetting(
+                "The MongoDB URL cannot be understood",
+                hint="Write it as mongodb://user:password@host:27017, with special characters percent-encoded.",
+            ) from None
+        database: MongoDatabase = client[self._name]
+        try:
+            with self._in_our_words():
+                for collection in self._collections.values():
+                    _create_indexes(database, collection)
+        except BaseException:
+            client.close()
+            raise
+        return database
+
+    def _disconnect(self, handle: MongoDatabase) -> None:
+        handle.client.close()
+
+    def _server_time(self) -> dt.datetime:
+        with self._in_our_words():
+            answer = self._opening.get().client.admin.command("hello")
+        return cast(dt.datetime, answer["localTime"])
+
+    def _insert(self, collection: Collection, documents: list[Document]) -> None:
+        stored = [_to_bson(document) for document in documents]
+        target = self._opening.get()[collection.name]
+        with self._in_our_words(collection):
+            if len(stored) == 1:
+                target.insert_one(stored[0])
+                return
+            try:
+                target.insert_many(stored)
+            except BulkWriteError as error:
+                # All or none without a transaction, which a server that stands alone does not have.
+                for failure in error.details["writeErrors"]:
+                    target.delete_many({"_id": {"$in": [document["_id"] for document in stored[: failure["index"]]]}})
+                raise
+
+    def _find(self, collection: Collection, where: Filter, order: Order, limit: int, skip: int) -> list[Document]:
+        with self._in_our_words(collection):
+            found = self._opening.get()[collection.name].find(_query(where), limit=limit, skip=skip)
+            return [_from_bson(document) for document in (found.sort(list(order)) if order else found)]
+
+    def _count(self, collection: Collection, where: Filter) -> int:
+        with self._in_our_words(collection):
+            return self._opening.get()[collection.name].count_documents(_query(where))
+
+    def _count_by(self, collection: Collection, field: str, where: Filter) -> dict[Any, int]:
+        stages = [{"$match": _query(where)}, {"$group": {"_id": f"${field}", "count": {"$sum": 1}}}]
+        with self._in_our_words(collection):
+            groups = list(self._opening.get()[collection.name].aggregate(stages))
+        return {_from_bson(group["_id"]): int(group["count"]) for group in groups}
+
+    def _update_first(
+        self, collection: Collection, where: Filter, order: Order, sets: dict[str, Any], increment: dict[str, int]
+    ) -> Document | None:
+        changes: dict[str, Any] = {}
+        if sets:
+            changes["$set"] = {path: _to_bson(value, path) for path, value in sets.items()}
+        if increment:
+            changes["$inc"] = increment
+        with self._in_our_words(collection):
+            changed = self._opening.get()[collection.name].find_one_and_update(
+                _query(where), changes, sort=list(order), return_document=pymongo.ReturnDocument.AFTER
+            )
+        return cast(Document | None, _from_bson(changed))
+
+    def _replace(self, collection: Collection, document: Document) -> bool:
+        stored = _to_bson(document)
+        with self._in_our_words(collection):
+            done = self._opening.get()[collection.name].replace_one({"_id": stored["_id"]}, stored)
+        return done.matched_count == 1
+
+    def _delete(self, collection: Collection, where: Filter) -> int:
+        with self._in_our_words(collection):
+            return self._opening.get()[collection.name].delete_many(_query(where)).deleted_count
+
+    @contextmanager
+    def _in_our_words(self, collection: Collection | None = None) -> Iterator[None]:
+        """Without the causes of refusals: MongoDB quotes the values."""
+        try:
+            yield
+        except (DuplicateKeyError, BulkWriteError) as error:
+            raise self._write_error(error.details or {}, collection) from None
+        except DocumentTooLarge:
+            raise StoreError("The document is larger than 16 MB") from None
+        except (ConnectionFailure, ConfigurationError, WriteConcernError) as error:
+            raise self._unavailable(error) from error
+        except PyMongoError as error:
+            code = error.code if isinstance(error, OperationFailure) else None
+            if error.timeout or code in _TROUBLE:
+                raise self._unavailable(error) from error
+            raise StoreError(f"{self.place} refused a command ({code or type(error).__name__})") from None
+
+    def _write_error(self, details: Any, collection: Collection | None) -> StoreError:
+        first = next(iter(details.get("writeErrors") or [details]))
+        if first.get("code") != _DUPLICATE:
+            return self._unavailable(None) if details.get("writeConcernErrors") else self._refused(first.get("code"))
+        fields = ",".join(first.get("keyPattern") or _fields_of(str(first.get("errmsg", "")), collection))
+        return DuplicateKey(f"Another document has the same {fields}", context={"fields": fields})
+
+    def _refused(self, code: Any) -> StoreError:
+        return StoreError(f"{self.place} refused a command ({code})")
+
+    def _unavailable(self, error: PyMongoError | None) -> StoreUnavailable:
+        reason = type(error).__name__ if error else "the write was not confirmed by a majority"
+        if isinstance(error, OperationFailure):
+            reason = f"error {error.code}"
+        return StoreUnavailable(
+            f"{self.place} does not answer: {reason}",
+            hint="Start the server, or correct the URL of the metadata store.",
+        )
+
+
+def _servers(url: str) -> str:
+    """The hosts in a URL, and nothing of its login or options."""
+    return url.partition("://")[2].rpartition("@")[2].partition("/")[0].partition("?")[0]
+
+
+def _create_indexes(database: MongoDatabase, collection: Collection) -> None:
+    existing = database[collection.name].index_information()
+    for index in collection.indexes:
+        keys = _keys(index)
+        name = "_".join(f"{field}_{direction}" for field, direction in keys)
+        if existing.get(name, {}).get("unique", False) == index.unique and name in existing:
+            continue
+        with pymongo.timeout(INDEX_SECONDS):
+            database[collection.name].create_index(keys, name=name, unique=index.unique)
+
+
+def _keys(index: Index) -> list[tuple[str, int]]:
+    return [(field.lstrip("-"), -1 if field.startswith("-") else 1) for field in index.fields]
+
+
+def _fields_of(message: str, collection: Collection | None) -> list[str]:
+    """For servers that do not say which key is taken other than by the name of its index."""
+    found = re.search(r"index: (?:\S+\$)?(\S+)", message)
+    for index in collection.indexes if collection else ():
+        keys = _keys(index)
+        if found and found[1] == "_".join(f"{field}_{direction}" for field, direction in keys):
+            return [field for field, _ in keys]
+    return ["_id"]
+
+
+def _query(where: Filter) -> dict[str, Any]:
+    parts = [_part(condition) for condition in where]
+    query: dict[str, Any] = {}
+    for part in parts:
+        if query.keys() & part.keys():
+            return {"$and": parts}
+        query |= part
+    return query
+
+
+def _part(condition: Any) -> dict[str, Any]:
+    if not isinstance(condition, Condition):
+        return {"$or": [_query(branch) for branch in condition.branches]}
+    field, value = condition.field, condition.value
+    match condition.operator:
+        case "$eq":
+            return {field: _to_bson(value, field)}
+        case "$in":
+            return {field: {"$in": [_to_bson(item, field) for item in value]}}
+        case "$has":
+            return {field: {"$regex": re.escape(value)}}
+    return {field: {condition.operator: _to_bson(value, field)}}
+
+
+def _to_bson(value: Any, path: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _to_bson(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_to_bson(item) for item in value]
+    if path.endswith("_id") and is_id(value):
+        return ObjectId(value)
+    return value
+
+
+def _from_bson(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _from_bson(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_from_bson(item) for item in value]
+    if isinstance(value, ObjectId):
+        return str(value)
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC)
+    return int(value) if type(value).__name__ == "Int64" else value
