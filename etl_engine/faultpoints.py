@@ -16,13 +16,21 @@ class FaultInjected(BaseException):
 
 def arm(spec: str) -> None:
     """Replace what is armed by `spec`; an empty text disarms everything."""
+    points = parse(spec)
     _armed.clear()
+    _armed.update(points)
+
+
+def parse(spec: str) -> dict[str, tuple[str, int]]:
+    """Action and passage by name; ValueError where the text is not a list of points."""
+    points = {}
     for part in filter(None, (item.strip() for item in spec.split(","))):
         name, _, action = part.partition("=")
         action, _, passage = action.partition("@")
         if action not in ("raise", "kill") or not (passage or "1").isdigit():
-            raise ValueError(f"{part!r} is not name=raise or name=kill, with @n behind it if wanted")
-        _armed[name] = (action, int(passage or 1))
+            raise ValueError("must be a list of name=raise or name=kill, with @n behind it if wanted")
+        points[name] = (action, int(passage or 1))
+    return points
 
 
 def faultpoint(name: str) -> None:

@@ -2,15 +2,17 @@
 
 import ipaddress
 import json
-import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from etl_engine import faultpoints
 from etl_engine.errors import BadSetting, Problem
+from etl_engine.masking import hide
 from etl_engine.sealing import is_key
 
 # The app's own ports (dev 3000 and 8000, by both loopback names) and the specifications' two.
@@ -41,15 +43,13 @@ class Settings(BaseSettings):
         ),
     ] = None
     mongodb_url: Annotated[SecretStr | None, Field(description="MongoDB server as metadata store: mongodb://…")] = None
-    mongodb_db_name: Annotated[
-        str, Field(description="Database in that MongoDB.", pattern=r'^[^/\\. "$\x00]{1,63}$')
-    ] = "etl_engine"
+    mongodb_db_name: Annotated[str, Field(description="Database in that MongoDB.")] = "etl_engine"
     encryption_key: Annotated[
         tuple[SecretStr, ...],
         NoDecode,
         Field(description="Fernet key(s) that wrap the data key; comma separated: the first wraps, all open."),
     ] = ()
-    api_v1_prefix: Annotated[str, Field(description="Path of the REST API.", pattern=r"^(/[a-z0-9_-]+)+$")] = "/api/v1"
+    api_v1_prefix: Annotated[str, Field(description="Path of the REST API.")] = "/api/v1"
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Web origins that may call the API with credentials; never *.")
     ] = DEFAULT_ORIGINS
@@ -67,6 +67,37 @@ class Settings(BaseSettings):
         "console"
     )
     faultpoints: Annotated[str, Field(description="For tests only: named points that fail.", exclude=True)] = ""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("Settings are not pickled: they hold keys")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _folder(cls, folder: Path) -> Path:
+        folder = folder.expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise ValueError("must be a folder, or the name of one to be made")
+        return folder
+
+    @field_validator("mongodb_db_name")
+    @classmethod
+    def _database_name(cls, name: str) -> str:
+        if not re.fullmatch(r'[^/\\. "$\x00]{1,63}', name):
+            raise ValueError('must be a database name of 1 to 63 characters, without / \\ . " $ and spaces')
+        return name
+
+    @field_validator("api_v1_prefix")
+    @classmethod
+    def _path(cls, path: str) -> str:
+        if not re.fullmatch(r"(/[a-z0-9_-]+)+", path):
+            raise ValueError("must be a path such as /api/v1: lower-case letters, digits, _ and - behind each /")
+        return path
+
+    @field_validator("faultpoints")
+    @classmethod
+    def _fault_points(cls, spec: str) -> str:
+        faultpoints.parse(spec)
+        return spec
 
     @field_validator("encryption_key", "cors_origins", "connect_deny", "file_roots", mode="before")
     @classmethod
@@ -167,25 +198,30 @@ class Settings(BaseSettings):
 def load(**overrides: Any) -> Settings:
     """The settings, or BadSetting: one sentence per wrong variable, naming it, what it got and what it wants."""
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
         problems = tuple(_problem(dict(detail)) for detail in error.errors(include_url=False))
         raise BadSetting("; ".join(problem.message for problem in problems), problems=problems) from None
+    for secret in (*settings.keys, *_url_passwords(settings)):
+        hide(secret)
+    return settings
 
 
 def _problem(detail: dict[str, Any]) -> Problem:
     field = str(detail["loc"][0]) if detail["loc"] else ""
-    wants = str(detail["msg"]).removeprefix("Value error, ")
+    wants = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     if not field:
         return Problem("", "bad-setting", wants)
     name = field.upper()
-    got = "" if field in _SECRET_SETTINGS else f" is {_raw(name)!r}, and"
-    return Problem(f"/{field}", "bad-setting", f"{name}{got} {wants[0].lower()}{wants[1:]}")
+    got = "" if field in _SECRET_SETTINGS else f" is {str(detail['input'])[:80]!r}, and"
+    return Problem(f"/{field}", "bad-setting", f"{name}{got} {wants}")
 
 
-def _raw(name: str) -> str:
-    """What the variable holds, as typed; from `.env` it is not looked up again."""
-    return next((value for key, value in os.environ.items() if key.upper() == name), "set in .env")[:80]
+def _url_passwords(settings: Settings) -> list[str]:
+    """As typed and as meant; between the first colon and the last @, whatever stands there."""
+    urls = [url.get_secret_value() for url in (settings.store_url, settings.mongodb_url) if url]
+    typed = [match[1] for url in urls if (match := re.search(r"://[^:/@]*:(.+)@", url, re.DOTALL))]
+    return [*typed, *map(unquote, typed)]
 
 
 def _with_scheme(url: SecretStr | None, *schemes: str) -> SecretStr | None:
