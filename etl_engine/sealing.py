@@ -13,6 +13,7 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from etl_engine.errors import Locked
+from etl_engine.masking import hide
 
 
 def new_key() -> str:
@@ -50,19 +51,27 @@ class Vault:
 
     def __init__(self, data_keys: Sequence[str]) -> None:
         self._data_keys = tuple(data_keys)
+        for key in self._data_keys:
+            hide(key)
         self._fernet = MultiFernet([Fernet(key) for key in data_keys])
 
     def __repr__(self) -> str:
         return f"Vault({len(self._data_keys)} data keys)"
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("A vault is not pickled: it holds keys")
+
     def seal(self, secret: str, record_id: str, field: str) -> str:
+        hide(secret)
         return self._encrypt({"id": record_id, "field": field, "value": secret})
 
     def unseal(self, token: str, record_id: str, field: str) -> str:
         content = self._decrypt(token, f"{field} of {record_id}")
         if content.get("id") != record_id or content.get("field") != field:
             raise Locked(f"The sealed {field} of {record_id} belongs to another record")
-        return str(content["value"])
+        secret = str(content["value"])
+        hide(secret)
+        return secret
 
     def sealed_with_first(self, token: str) -> bool:
         """Whether the token already stands under the data key that seals now."""

@@ -28,6 +28,9 @@ class ConnectionConfig(BaseModel):
     name: Annotated[Name, Field(title="Connection name", description="How people find it; unique.")]
     db_type: str
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} is not pickled: it holds secrets")
+
     @classmethod
     def secret_fields(cls) -> tuple[str, ...]:
         """Fields that are sealed in the store and masked in every answer."""

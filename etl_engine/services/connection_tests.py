@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from etl_engine.connectors import registry
 from etl_engine.connectors.contract import CHECK_SECONDS, Deadline, Health, Step
 from etl_engine.errors import Conflict
+from etl_engine.masking import Secrets, hide
 from etl_engine.model.collections import CONNECTIONS
 from etl_engine.model.connection import ConnectionConfig, StepReport, TestDetails, TestResult, TestStatus
 from etl_engine.services import access, audit
@@ -61,10 +63,31 @@ def test_saved(
 def _climb(ctx: Context, config: ConnectionConfig, on_step: OnStep | None, cancelled: threading.Event | None) -> Health:
     connector = registry.kind(config.db_type).make(config, ctx.surroundings)
     report = on_step or (lambda _: None)
+    secrets = _secrets(config)
     try:
-        return connector.check(Deadline(CHECK_SECONDS, cancelled), lambda step: report(_report(step)))
+        health = connector.check(
+            Deadline(CHECK_SECONDS, cancelled), lambda step: report(_report(_without(secrets, step)))
+        )
     finally:
         connector.close()
+    return replace(health, steps=tuple(_without(secrets, step) for step in health.steps))
+
+
+def _secrets(config: ConnectionConfig) -> Secrets:
+    """What no step may say, whatever a driver puts into its messages.
+
+    A secret that a visible field says anyway is left out: the fix for the user `postgres` must stay one to copy.
+    """
+    values = config.revealed()
+    secret = {values.pop(field) or "" for field in config.secret_fields()}
+    for value in secret:
+        hide(value)
+    return Secrets(secret - {str(value) for value in values.values()})
+
+
+def _without(secrets: Secrets, step: Step) -> Step:
+    evidence, cause, fix = map(secrets.masked, (step.evidence, step.cause, step.fix))
+    return replace(step, evidence=evidence, cause=cause, fix=fix)
 
 
 def _record(ctx: Context, document: Document, health: Health) -> bool:

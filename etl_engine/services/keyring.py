@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl_engine.errors import Conflict, DuplicateKey, Locked
+from etl_engine.masking import hide
 from etl_engine.model.collections import KEYS
 from etl_engine.sealing import Vault, fingerprint, new_key, unwrap, wrap
 from etl_engine.store.contract import Document, Store
@@ -35,6 +36,8 @@ class Keyring:
     def __init__(self, store: Store, keys: Sequence[str]) -> None:
         self._store = store
         self._keys = tuple(keys)
+        for key in self._keys:
+            hide(key)
         self._lock = threading.Lock()
         self._version = 0
         self._vault: Vault | None = None
