@@ -1,0 +1,26 @@
+"""The Reflex app: pages, the API in the same backend, and what runs as long as the server does."""
+
+import reflex as rx
+
+from etl_engine.ui.engine_status import watch_engine
+from etl_engine.ui.failures import error_boundary, toast_unexpected
+from etl_engine.ui.pages import connections, not_found
+from etl_engine.ui.theme import PRIMARY
+
+__all__ = ["app", "connections", "not_found"]
+
+app = rx.App(
+    stylesheets=["/fonts.css", "/tokens.css", "/styles.css"],
+    html_lang="en",
+    head_components=[
+        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.link(rel="alternate icon", href="/favicon.ico", sizes="48x48"),
+        rx.el.meta(name="theme-color", content=PRIMARY),
+    ],
+    # Without Reflex's own overlay: a lost connection is said by our banner.
+    app_wraps={(55, "ErrorBoundary"): error_boundary},
+    toaster=rx.toast.provider(position="bottom-right", close_button=True, rich_colors=False),
+    hydrate_fallback=rx.el.div,
+    backend_exception_handler=toast_unexpected,
+)
+app.register_lifespan_task(watch_engine)

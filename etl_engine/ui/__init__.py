@@ -1,0 +1,1 @@
+"""The screen: Python compiled to React by Reflex."""

@@ -1,0 +1,86 @@
+"""The frame of every page: sidebar (a drawer in narrow windows), banners, the page itself."""
+
+import functools
+from collections.abc import Callable
+
+import reflex as rx
+from reflex.style import toggle_color_mode
+
+from etl_engine.ui.components.brand import brand
+from etl_engine.ui.components.nav_link import nav_link
+from etl_engine.ui.engine_status import EngineStatus, banners, engine_status
+from etl_engine.ui.props import Handler
+from etl_engine.ui.theme import BRAND
+
+PAGES = (("database", "Connections", "/"),)  # only pages that exist: no dead links
+
+
+def page(
+    route: str, title: str, *, on_load: Handler | None = None
+) -> Callable[[Callable[[], rx.Component]], Callable[[], rx.Component]]:
+    """Register a page in the frame. Its function gives the content; every page also looks after the engine."""
+
+    def register(content: Callable[[], rx.Component]) -> Callable[[], rx.Component]:
+        @functools.wraps(content)
+        def framed() -> rx.Component:
+            return frame(content())
+
+        events = [EngineStatus.look, *(on_load if isinstance(on_load, list) else [on_load] if on_load else [])]
+        rx.page(route=route, title=f"{title} · {BRAND}", description="Self-hosted data integration.", on_load=events)(
+            framed
+        )
+        return framed
+
+    return register
+
+
+def frame(*content: rx.Component) -> rx.Component:
+    return rx.el.div(
+        rx.el.a("Skip to content", href="#main", reload_document=True, class_name="skip-link"),
+        rx.el.aside(brand(), _navigation(), _foot(), class_name="sidebar", aria_label="Sidebar"),
+        _topbar(),
+        rx.el.main(rx.el.div(banners(), *content, class_name="content"), id="main", tab_index=-1, class_name="main"),
+        class_name="app",
+    )
+
+
+def _navigation() -> rx.Component:
+    links = [rx.el.li(nav_link(icon, text, to)) for icon, text, to in PAGES]
+    return rx.el.nav(rx.el.ul(*links, class_name="nav"), aria_label="Pages")
+
+
+def _foot() -> rx.Component:
+    return rx.el.div(engine_status(), _theme_switch(), class_name="foot")
+
+
+def _theme_switch() -> rx.Component:
+    return rx.el.button(
+        rx.icon("moon", size=18, class_name="when-light", aria_hidden="true"),
+        rx.icon("sun", size=18, class_name="when-dark", aria_hidden="true"),
+        type="button",
+        title="Light or dark",
+        aria_label="Switch between light and dark",
+        on_click=toggle_color_mode,
+        class_name="theme-switch",
+    )
+
+
+def _topbar() -> rx.Component:
+    menu = rx.el.button(
+        rx.icon("menu", size=20, aria_hidden="true"),
+        type="button",
+        aria_label="Open the menu",
+        class_name="menu-button",
+    )
+    drawer = rx.dialog.content(
+        rx.el.div(
+            rx.dialog.title("Menu", class_name="visually-hidden"),
+            rx.dialog.description("Pages and the state of the engine", class_name="visually-hidden"),
+            brand(),
+            rx.dialog.close(_navigation()),
+            _foot(),
+            class_name="drawer",
+        ),
+        class_name="drawer-content",
+    )
+    return rx.el.header(rx.dialog.root(rx.dialog.trigger(menu), drawer), brand(), class_name="topbar")
