@@ -81,14 +81,14 @@ class _FromStandardLibrary(logging.Handler):
 
 
 def _take_over_the_standard_library(level: Level) -> None:
-    """One handler at the root; libraries keep neither handlers nor levels of their own."""
+    """One handler at the root; libraries keep no handlers of their own, and levels only where they are quieter."""
     root = logging.getLogger()
     root.handlers = [_FromStandardLibrary()]
     root.setLevel(logging.DEBUG if level == "debug" else max(logging.WARNING, _LEVELS[level]))
     for logger in list(root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):
             logger.handlers.clear()
-            logger.setLevel(logging.NOTSET)
+            logger.setLevel(logger.level if logger.level >= logging.WARNING else logging.NOTSET)
             logger.propagate = True
     logging.captureWarnings(True)
 

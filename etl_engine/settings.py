@@ -179,6 +179,15 @@ class Settings(BaseSettings):
         return url.get_secret_value() if url else f"sqlite:///{(self.data_dir / 'etl_engine.db').absolute()}"
 
     @property
+    def store_name(self) -> str:
+        """Which store, for people: without user and password."""
+        kind, _, rest = self.effective_store_url.partition("://")
+        if self.embedded:
+            return f"SQLite file {rest.removeprefix('/')}"
+        place = rest.rpartition("@")[2].partition("?")[0]
+        return f"{'MongoDB' if kind.startswith('mongodb') else 'PostgreSQL'} at {place}"
+
+    @property
     def embedded(self) -> bool:
         return self.effective_store_url.startswith("sqlite")
 

@@ -1,14 +1,17 @@
 """The only place that picks the concrete store and keys: Settings in, Context out, once per process."""
 
 import contextlib
+import ipaddress
 import os
 import tempfile
 import threading
 from pathlib import Path
 
-from etl_engine import faultpoints, settings
+import structlog
+
+from etl_engine import __version__, faultpoints, logs, settings
 from etl_engine.connectors.contract import Surroundings
-from etl_engine.errors import BadSetting, Locked
+from etl_engine.errors import BadSetting, Locked, StoreUnavailable
 from etl_engine.model import collections
 from etl_engine.sealing import is_key, new_key
 from etl_engine.services.context import Context
@@ -28,6 +31,10 @@ class Engine:
         self._store = _store(config)
         self._lock = threading.Lock()
         self._context: Context | None = None
+
+    @property
+    def key_file(self) -> Path:
+        return self.config.data_dir.absolute() / KEY_FILE
 
     def context(self) -> Context:
         """The Context of this process. Opens the store the first time, and tries again while it cannot be reached.
@@ -58,13 +65,13 @@ class Engine:
         surroundings = Surroundings(
             deny=config.denied_networks,
             file_roots=config.effective_file_roots,
-            forbidden_paths=(data / KEY_FILE, *(data / f"etl_engine.db{tail}" for tail in ("", "-wal", "-shm"))),
+            forbidden_paths=(self.key_file, *(data / f"etl_engine.db{tail}" for tail in ("", "-wal", "-shm"))),
         )
         return Context(self._store, keyring, surroundings)
 
     def _local_keys(self) -> tuple[str, ...]:
         """The key file of the embedded store; made once, unless the store is already sealed with another key."""
-        path = self.config.data_dir.absolute() / KEY_FILE
+        path = self.key_file
         if not path.exists():
             if Keyring(self._store, ()).exists():
                 raise Locked(
@@ -96,6 +103,36 @@ def engine() -> Engine:
 
 def context() -> Context:
     return engine().context()
+
+
+def start(process: str, port: int | None = None) -> Engine:
+    """The beginning of a process: settings, logs, a line about what runs where, and the store opened.
+
+    Raises BadSetting or Locked, and then the process must not go on. A store that is away is a warning: every later
+    use tries again.
+    """
+    running = engine()
+    config = running.config
+    logs.configure(config.log_level, config.log_format)
+    log = structlog.get_logger()
+    address = f"[{config.host}]" if ":" in config.host else config.host
+    log.info(
+        f"{process} started",
+        version=__version__,
+        address=f"{address}:{port}" if port else address,
+        store=config.store_name,
+        data_dir=str(config.data_dir.absolute()),
+        key="ENCRYPTION_KEY" if config.keys else str(running.key_file),
+    )
+    if not ipaddress.ip_address(config.host).is_loopback:
+        log.warning("anyone who reaches this address can use it: there are no users yet", address=config.host)
+    try:
+        running.context()
+    except StoreUnavailable as error:
+        log.warning(error.message, hint=error.hint)
+    if running.made_key_file:
+        log.warning(f"made a new key in {running.made_key_file} (mode 0600): back it up, apart from the store")
+    return running
 
 
 def _store(config: Settings) -> Store:

@@ -168,10 +168,17 @@ def test_libraries_are_quiet_below_warning_and_keep_no_outlet_of_their_own(writt
 
 def test_at_level_debug_libraries_speak_and_stay_masked(written: Written) -> None:
     logs.configure("debug", "json")
-    logging.getLogger("sqlalchemy.engine").debug("INSERT %r", {"password": "x", "other": CANARY})
+    logging.getLogger("library").debug("INSERT %r", {"password": "x", "other": CANARY})
     (event,) = written.events()
     assert event["level"] == "debug"
     assert event["event"] == "INSERT {'password': ***, 'other': '***'}"
+
+
+def test_a_library_that_was_told_to_be_quiet_stays_quiet(written: Written) -> None:
+    logging.getLogger("prints.rows").setLevel(logging.WARNING)
+    logs.configure("debug", "json")
+    logging.getLogger("prints.rows").info("a row")
+    assert written.events() == []
 
 
 def test_a_record_whose_arguments_do_not_fit_is_logged_without_them(written: Written) -> None:

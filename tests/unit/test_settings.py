@@ -221,6 +221,24 @@ def test_without_urls_the_store_is_embedded_in_the_data_folder(tmp_path: Path) -
     assert loaded.effective_file_roots == (tmp_path / "data" / "files",)
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("sqlite:////tmp/x.db", "SQLite file /tmp/x.db"),
+        (
+            f"postgresql+psycopg2://engine:{SECRET}@127.0.0.1:5432/etl?sslmode=require",
+            "PostgreSQL at 127.0.0.1:5432/etl",
+        ),
+        (MONGO, "MongoDB at 127.0.0.1:27017/"),
+        ("mongodb+srv://cluster.example", "MongoDB at cluster.example"),
+    ],
+)
+def test_the_name_of_the_store_has_no_login(monkeypatch: pytest.MonkeyPatch, url: str, name: str) -> None:
+    monkeypatch.setenv("STORE_URL", url)
+    monkeypatch.setenv("ENCRYPTION_KEY", KEY)
+    assert settings.load().store_name == name
+
+
 def test_link_local_and_metadata_addresses_are_denied_whatever_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONNECT_DENY", "10.0.0.0/8")
     denied = settings.load().denied_networks
