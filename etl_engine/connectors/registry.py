@@ -47,8 +47,9 @@ def saved_type(db_type: str) -> type[Saved]:
     """The answer type of one kind: its own fields plus what the store adds."""
     found = kind(db_type)
     name = found.config.__name__.removesuffix("Config")
+    bases: Any = (found.config, Saved)  # the kind's own db_type comes first, the lenient configuration last
     model: type[Saved] = create_model(
-        f"{name}Connection", __base__=(Saved, found.config), __doc__=f"A stored {found.title} connection."
+        f"{name}Connection", __base__=bases, __doc__=f"A stored {found.title} connection."
     )
     model.kind = found
     return model

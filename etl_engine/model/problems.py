@@ -8,63 +8,105 @@ from pydantic import ValidationError
 
 from etl_engine.errors import BadInput, Problem
 
-_FIXES = {
-    "missing": "Add this field.",
-    "string_too_short": "Enter at least one character.",
-    "int_type": "Send a whole number, without quotes.",
-    "int_from_float": "Send a whole number.",
-    "bool_type": "Send true or false.",
-    "string_type": "Send a text in quotes.",
-    "union_tag_not_found": "Add this field.",
+# Pydantic has some hundred kinds of finding; a program needs the few that it can act on.
+CODES = {
+    "required": "The field must be there.",
+    "unknown-field": "There is no such field.",
+    "unknown-kind": "There is no such kind of connection.",
+    "wrong-type": "The value has another type than the field.",
+    "not-a-choice": "The value is none of those allowed.",
+    "out-of-range": "The number is too small or too large.",
+    "empty": "The text is empty, or holds nothing but spaces.",
+    "too-long": "The text or list is too long.",
+    "malformed": "An id does not look like one.",
+    "invalid": "The value cannot be used; the message says why.",
+    "taken": "Something else has this name already.",
+    "mask": "The mask of a secret was sent where there is no secret yet.",
+    "test-receipt": "The receipt of a test does not fit, or is too old.",
 }
-_MESSAGES = {
-    "missing": "is required",
-    "union_tag_not_found": "is required",
-    "string_too_short": "must not be empty",
-    "too_short": "must not be empty",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "string_type": "must be a text",
-    "bool_type": "must be true or false",
-    "dict_type": "must be a JSON object",
-    "model_attributes_type": "must be a JSON object",
+_RANGE = frozenset({"greater_than_equal", "less_than_equal", "greater_than", "less_than"})
+_OBJECT = ("wrong-type", "must be a JSON object", 'Send a JSON object such as {"name": "Shop"}.')
+_EMPTY = ("empty", "must not be empty", "Enter at least one character.")
+_REQUIRED = ("required", "is required", "Add this field.")
+_KNOWN = {
+    "missing": _REQUIRED,
+    "union_tag_not_found": _REQUIRED,
+    "string_too_short": _EMPTY,
+    "too_short": _EMPTY,
+    "int_type": ("wrong-type", "must be a whole number", "Send a whole number, without quotes."),
+    "int_parsing": ("wrong-type", "must be a whole number", "Send a whole number."),
+    "int_from_float": ("wrong-type", "must be a whole number", "Send a whole number."),
+    "int_parsing_size": ("out-of-range", "must be a smaller whole number", "Choose another number."),
+    "bool_type": ("wrong-type", "must be true or false", "Send true or false."),
+    "string_type": ("wrong-type", "must be a text", "Send a text in quotes."),
+    "string_unicode": ("invalid", "must be text that UTF-8 can carry", "Remove the broken character."),
+    "list_type": ("wrong-type", "must be a list", "Send a JSON array."),
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
 }
 
 
 def bad_input(error: ValidationError, what: str, known_fields: Iterable[str], tags: Iterable[str] = ()) -> BadInput:
     """The error to raise for a document that does not fit its model."""
-    problems = problems_of(error.errors(include_url=False, include_input=False), known_fields, tags)
+    return rejected(what, problems_of(error.errors(include_url=False, include_input=False), known_fields, tags))
+
+
+def rejected(what: str, problems: tuple[Problem, ...]) -> BadInput:
+    """One sentence for the first problem, with its fix as the hint; all of them go along."""
     first = problems[0]
-    where = first.pointer.rsplit("/", 1)[-1]
-    return BadInput(f"{what}: {where} {first.message}".replace(":  ", ": "), hint=first.fix, problems=problems)
+    field = first.pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return BadInput(f"{what}: {f'{field} ' if field else ''}{first.message}{more}", hint=first.fix, problems=problems)
 
 
 def problems_of(
     details: Iterable[Mapping[str, Any]], known_fields: Iterable[str] = (), tags: Iterable[str] = ()
 ) -> tuple[Problem, ...]:
-    """One problem per finding. `tags` are names of union members: Pydantic puts them in the path, people do not."""
+    """One problem per finding. `tags` are names of union members: Pydantic puts them first, people do not."""
     known, hidden = tuple(known_fields), frozenset(tags)
     return tuple(_problem(detail, known, hidden) for detail in details)
 
 
+def unknown_field(pointer: str, name: str, known: Iterable[str]) -> Problem:
+    near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.6)
+    return Problem(pointer, "unknown-field", "is not a field", f"Did you mean {near[0]}?" if near else "Remove it.")
+
+
+def pointer_to(*path: str) -> str:
+    """A JSON pointer (RFC 6901). A field name from outside may be anything, and as long as anything."""
+    return "".join(f"/{part[:100].replace('~', '~0').replace('/', '~1')}" for part in path if part)
+
+
 def _problem(detail: Mapping[str, Any], known: tuple[str, ...], hidden: frozenset[str]) -> Problem:
     kind, context = str(detail["type"]), detail.get("ctx", {})
-    location = [str(part) for part in detail["loc"] if part not in hidden]
+    location = [str(part) for part in detail["loc"]]
+    if location and location[0] in hidden:
+        del location[0]
     if kind.startswith("union_tag"):
         location.append(str(context.get("discriminator", "")).strip("'"))
-    pointer = "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in location if part)
+    pointer = pointer_to(*location)
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.6)
-        return Problem(pointer, "unknown-field", "is not a field", f"Did you mean {near[0]}?" if near else "Remove it.")
+        return unknown_field(pointer, location[-1], known)
+    return Problem(pointer, *_explained(kind, context, str(detail["msg"])))
+
+
+def _explained(kind: str, context: Mapping[str, Any], message: str) -> tuple[str, str, str]:
+    """Code, message and fix of one finding."""
+    must = message.removeprefix("Value error, ").replace("Input should", "must")
+    if kind in _KNOWN:
+        return _KNOWN[kind]
     if kind == "union_tag_invalid":
         wanted = str(context["expected_tags"]).replace("'", "")
-        return Problem(pointer, "unknown-kind", "is not a kind of connection", f"Use one of: {wanted}.")
-    if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
-        return Problem(
-            pointer, "out-of-range", str(detail["msg"]).replace("Input should", "must"), "Choose another number."
-        )
+        near = difflib.get_close_matches(str(context["tag"])[:100].lower(), wanted.split(", "), n=1)
+        fix = f"Did you mean {near[0]}?" if near else f"Use one of: {wanted}."
+        return "unknown-kind", "is not a kind of connection", fix
+    if kind in _RANGE:
+        return "out-of-range", must, "Choose another number."
     if kind in ("string_too_long", "too_long"):
-        limit = context["max_length"]
-        return Problem(pointer, "too-long", f"must have at most {limit} characters", "Shorten it.")
-    message = _MESSAGES.get(kind) or str(detail["msg"]).removeprefix("Value error, ").replace("Input should", "must")
-    return Problem(pointer, kind.replace("_", "-"), message, _FIXES.get(kind, ""))
+        return "too-long", f"must have at most {context['max_length']} characters", "Shorten it."
+    if kind in ("literal_error", "enum"):
+        return "not-a-choice", "is none of the choices", f"Use {context['expected']}."
+    if must == "must not be blank":
+        return "empty", must, "Enter at least one character."
+    return "invalid", must, ""

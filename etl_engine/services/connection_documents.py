@@ -43,8 +43,26 @@ def missing(connection_id: str) -> NotFound:
 
 
 def saved(document: Document) -> Saved:
-    """The stored document as every door answers it."""
-    return registry.saved_type(document["db_type"]).model_validate(document)
+    """The stored document as every door answers it. Sealed values stay behind: they are longer than any secret."""
+    answer = registry.saved_type(document["db_type"])
+    masks = {field: MASK for field in answer.secret_fields() if document.get(field) is not None}
+    return answer.model_validate(document | masks)
+
+
+def config_types() -> dict[str, type[ConnectionConfig]]:
+    """What a caller sends, by kind."""
+    return {name: kind.config for name, kind in registry.all_kinds().items()}
+
+
+def answer_types() -> dict[str, type[Saved]]:
+    """What every door answers, by kind."""
+    return {name: registry.saved_type(name) for name in registry.all_kinds()}
+
+
+def kind_named(text: str) -> str | None:
+    """The db_type that this name, or another spelling of it, means."""
+    spelt = text.strip().casefold()
+    return next((name for name, kind in registry.all_kinds().items() if spelt in (name, *kind.aliases)), None)
 
 
 def sealed_fields(vault: Vault, config: ConnectionConfig, document_id: str) -> Document:
@@ -77,19 +95,23 @@ def as_config(values: Mapping[str, Any]) -> ConnectionConfig:
     try:
         return registry.draft_adapter().validate_python(dict(values))
     except ValidationError as error:
-        fields = registry.kind(str(values.get("db_type"))).config.model_fields
-        raise bad_input(error, "This connection cannot be used", fields, registry.all_kinds()) from None
+        kinds = registry.all_kinds()
+        kind = kinds.get(str(values.get("db_type")))
+        fields = kind.config.model_fields if kind else ()
+        raise bad_input(error, "This connection cannot be used", fields, kinds) from None
 
 
 def patched(before: Mapping[str, Any], patch: Mapping[str, Any]) -> ConnectionConfig:
-    """The connection after the patch. A secret sent back as its mask stays as it was."""
+    """The connection after the patch: null sets a field back to its default, a mask leaves its secret as it was."""
     values = dict(before)
-    db_type = patch.get("db_type", before["db_type"])
+    db_type = patch.get("db_type") or before["db_type"]
     if db_type != before["db_type"]:  # fields that both kinds have go along, but not the port: it belongs to the kind
         fields = registry.kind(str(db_type)).config.model_fields
         values = {field: value for field, value in before.items() if field in fields and field != "port"}
-    secrets = registry.kind(str(db_type)).config.secret_fields()
-    return as_config(values | {k: v for k, v in patch.items() if not (k in secrets and v == MASK)})
+    config = registry.kind(str(db_type)).config
+    secrets = config.secret_fields()
+    values |= {field: value for field, value in patch.items() if not (field in secrets and value == MASK)}
+    return as_config({f: value for f, value in values.items() if value is not None or f not in config.model_fields})
 
 
 def changed_fields(before: Mapping[str, Any], after: ConnectionConfig) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from etl_engine.connectors.registry import Saved
-from etl_engine.errors import BadInput, Conflict, DuplicateKey, Stale
+from etl_engine.errors import BadInput, Conflict, DuplicateKey, Problem, Stale
 from etl_engine.model.collections import CONNECTIONS
 from etl_engine.model.connection import ConnectionConfig
 from etl_engine.model.text import name_key
@@ -213,10 +213,12 @@ def _compared_and_set(ctx: Context, document: Document, changes: dict[str, Any],
 def _taken(ctx: Context, name: str) -> Conflict:
     holders = ctx.store.find(CONNECTIONS.name, {"name_key": name_key(name)}, limit=1)
     holder = f" by the connection {holders[0]['name']!r} ({holders[0]['_id']})" if holders else ""
+    fix = "Choose another name; upper and lower case and outer spaces do not count."
     return Conflict(
         f"The name {name!r} is taken{holder}",
-        hint="Choose another name; upper and lower case and outer spaces do not count.",
+        hint=fix,
         context={"field": "name", "connection_id": holders[0]["_id"] if holders else ""},
+        problems=(Problem("/name", "taken", f"is taken{holder}", fix),),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from etl_engine import __version__
-from etl_engine.errors import EtlError, Locked, StoreError
+from etl_engine.errors import BadSetting, EtlError, Locked, StoreError
 from etl_engine.services import access
 from etl_engine.services.context import Context
 
@@ -41,7 +41,7 @@ def check(open_context: Callable[[], Context]) -> Health:
         store = Part(status="ok", detail=name, ms=round((time.perf_counter() - started) * 1000, 1))
         ctx.keyring.vault()
         key = Part(status="ok", detail="opens the store")
-    except Locked as error:
+    except (Locked, BadSetting) as error:
         store = store if store.status == "ok" else Part(status="ok", detail="reachable")
         key = _failed(error)
     except StoreError as error:

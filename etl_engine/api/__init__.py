@@ -1,0 +1,1 @@
+"""The HTTP door: status codes, headers and shapes around the service functions."""

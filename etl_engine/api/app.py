@@ -1,0 +1,91 @@
+"""The REST API as one ASGI app.
+
+Alone, it is `create_api(open_context)`. Beside the screen, `rx.App(api_transformer=beside_pages(api))` puts it in
+front: the API's own paths are answered here, everything else by the pages, which get their security headers on the
+way. Reflex then answers CORS for the whole app, so the API is made without `cors_origins`.
+"""
+
+from collections.abc import Callable, Sequence
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from etl_engine import __version__
+from etl_engine.api import documented, problem
+from etl_engine.api.deps import JSON, preferred
+from etl_engine.api.middleware import API_HEADERS, PAGE_HEADERS, BodyCap, Requests, SecurityHeaders
+from etl_engine.api.routes import connections, connectors, system
+from etl_engine.errors import EtlError
+from etl_engine.services.context import Context
+
+DEFAULT_PREFIX = "/api/v1"
+_OWN_PATHS = ("/docs", "/openapi.json", "/health")
+
+
+def create_api(
+    open_context: Callable[[], Context], *, prefix: str = DEFAULT_PREFIX, cors_origins: Sequence[str] = ()
+) -> FastAPI:
+    """The API over a context that opens at the first request: nothing opens here, and no lifespan is needed."""
+    api = FastAPI(
+        title="ETL Engine",
+        version=__version__,
+        description=documented.DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            EtlError: problem.etl_error,
+            HTTPException: problem.http_error,
+            RequestValidationError: problem.validation_error,
+        },
+    )
+    api.state.open_context = open_context
+    api.state.prefix = prefix
+    api.state.health_threads = None
+    api.include_router(system.router)
+    api.include_router(system.pages)
+    api.include_router(connections.router, prefix=prefix)
+    api.include_router(connectors.router, prefix=prefix)
+    api.add_middleware(BodyCap)
+    if cors_origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=tuple(cors_origins),
+            allow_credentials=True,
+            allow_methods=["*"],
+            allow_headers=["*"],
+        )
+    api.add_middleware(Requests)
+    api.add_middleware(SecurityHeaders, headers=API_HEADERS)
+    return api
+
+
+def beside_pages(api: FastAPI) -> Callable[[ASGIApp], ASGIApp]:
+    """What Reflex's `api_transformer` wants: given the pages, the app that serves both."""
+    return lambda pages: Front(api, pages)
+
+
+class Front:
+    """Tells the API's requests from the pages'. `GET /` is a page for who prefers HTML, API info for everyone else."""
+
+    def __init__(self, api: FastAPI, pages: ASGIApp) -> None:
+        self._api = api
+        self._pages = SecurityHeaders(pages, PAGE_HEADERS)
+        # All of /api, not only /api/v1: a wrong version is a wrong path of the API, not a page.
+        self._prefixes = ("/" + api.state.prefix.split("/")[1], *_OWN_PATHS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._api if scope["type"] == "http" and self._is_api(scope) else self._pages
+        await app(scope, receive, send)
+
+    def _is_api(self, scope: Scope) -> bool:
+        path = scope["path"]
+        if path == "/":
+            return preferred(Headers(scope=scope).get("accept"), (JSON, "text/html")) != "text/html"
+        return path.startswith(tuple(f"{prefix}/" for prefix in self._prefixes)) or path in self._prefixes
