@@ -4,7 +4,7 @@ import functools
 import importlib
 import operator
 import pkgutil
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
@@ -48,9 +48,8 @@ def saved_type(db_type: str) -> type[Saved]:
     found = kind(db_type)
     name = found.config.__name__.removesuffix("Config")
     bases: Any = (found.config, Saved)  # the kind's own db_type comes first, the lenient configuration last
-    model: type[Saved] = create_model(
-        f"{name}Connection", __base__=bases, __doc__=f"A stored {found.title} connection."
-    )
+    doc = f"A stored {found.title} connection."
+    model = cast(type[Saved], create_model(f"{name}Connection", __base__=bases, __doc__=doc))
     model.kind = found
     return model
 
