@@ -143,30 +143,30 @@ def _cut(value: Any, name: str) -> Any:
     return value
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     return _CONTROLS.sub(lambda match: json.dumps(match[0])[1:-1] if ord(match[0]) != 0x7F else "\\u007f", text)
 
 
 def _as_json(_: Any, __: str, event: Event) -> str:
     # Letters of all languages stay readable; json leaves some controls as they are, and escaped they are still JSON.
-    return _escaped(json.dumps(event, ensure_ascii=False, default=str))
+    return escaped(json.dumps(event, ensure_ascii=False, default=str))
 
 
 def _as_text(_: Any, level: str, event: Event) -> str:
     """`time level event  name=value …`, a traceback below it with a margin that no event line has."""
     time, level, trace = event.pop("timestamp"), event.pop("level"), event.pop("exception", "")
     head, tail = (f"\x1b[{_COLOURS[level]}m", "\x1b[0m") if _in_colour(sys.stderr) else ("", "")
-    line = f"{time} {head}{level:<8}{tail} {_escaped(str(event.pop('event', '')))}"
-    facts = "".join(f" {_escaped(name)}={_quoted(value)}" for name, value in event.items() if value not in ("", None))
-    margin = "".join(f"\n    | {_escaped(row)}" for row in trace.split("\n")) if trace else ""
+    line = f"{time} {head}{level:<8}{tail} {escaped(str(event.pop('event', '')))}"
+    facts = "".join(f" {escaped(name)}={_quoted(value)}" for name, value in event.items() if value not in ("", None))
+    margin = "".join(f"\n    | {escaped(row)}" for row in trace.split("\n")) if trace else ""
     return f"{line} {facts}{margin}" if facts else f"{line}{margin}"
 
 
 def _quoted(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     if _BARE.fullmatch(text) or not isinstance(value, str):
-        return _escaped(text)
-    return '"' + _escaped(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+        return escaped(text)
+    return '"' + escaped(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def _in_colour(stream: TextIO | None) -> bool:

@@ -20,6 +20,7 @@ from etl_engine.settings import Settings
 from etl_engine.store.contract import Store
 
 KEY_FILE = "encryption.key"
+NEW_KEY = "made a new key in {} (mode 0600): back it up, apart from the store"
 
 
 class Engine:
@@ -35,6 +36,11 @@ class Engine:
     @property
     def key_file(self) -> Path:
         return self.config.data_dir.absolute() / KEY_FILE
+
+    @property
+    def store_exists(self) -> bool:
+        """Whether the file of the embedded store is there."""
+        return Path(self.config.effective_store_url.removeprefix("sqlite:///")).exists()
 
     def context(self) -> Context:
         """The Context of this process. Opens the store the first time, and tries again while it cannot be reached.
@@ -131,7 +137,7 @@ def start(process: str, port: int | None = None) -> Engine:
     except StoreUnavailable as error:
         log.warning(error.message, hint=error.hint)
     if running.made_key_file:
-        log.warning(f"made a new key in {running.made_key_file} (mode 0600): back it up, apart from the store")
+        log.warning(NEW_KEY.format(running.made_key_file))
     return running
 
 
