@@ -129,3 +129,4 @@ class Kind:
     extra: str  # what `pip install "etl-engine[...]"` needs to say
     aliases: tuple[str, ...] = ()  # other spellings accepted at the doors: "postgres", "mariadb"
     setup: str = ""  # Markdown: how to prepare the other side, with {username} and {database} to fill in
+    rungs: tuple[Step, ...] = ()  # what a check climbs, in order and still pending: for a screen that shows it early
