@@ -75,7 +75,7 @@ def unknown_field(pointer: str, name: str, known: Iterable[str]) -> Problem:
 
 def pointer_to(*path: str) -> str:
     """A JSON pointer (RFC 6901). A field name from outside may be anything, and as long as anything."""
-    return "".join(f"/{part[:100].replace('~', '~0').replace('/', '~1')}" for part in path if part)
+    return "".join(f"/{part[:100].replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
 def _problem(detail: Mapping[str, Any], known: tuple[str, ...], hidden: frozenset[str]) -> Problem:

@@ -25,6 +25,7 @@ from etl_engine.api.deps import (
 from etl_engine.api.documented import headed, reading, writing
 from etl_engine.api.shapes import Answer, Draft, Patch, Trial, kind_names, typed, without_receipt
 from etl_engine.model.connection import SavedFields, TestResult
+from etl_engine.model.text import no_control_characters
 from etl_engine.services import connection_tests, connections
 from etl_engine.services.connection_tests import OnStep
 from etl_engine.services.connections import Listing, SortField, Status
@@ -49,7 +50,11 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    q: Annotated[str, Field(description="Found in name, host, port, database or username.", max_length=200)] = ""
+    q: Annotated[
+        str,
+        AfterValidator(no_control_characters),
+        Field(description="Found in name, host, port, database or username.", max_length=200),
+    ] = ""
     db_type: list[
         Annotated[
             str, AfterValidator(lambda v: _one_of(v, kind_names())), Field(json_schema_extra={"enum": kind_names()})
