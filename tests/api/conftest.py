@@ -1,24 +1,17 @@
 """The API over a real embedded store, in the process of the test; `served` is the same behind a real server."""
 
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from api_server import CONNECTIONS, ORIGIN, Body, Served, serve
 from fastapi import FastAPI
 
 from etl_engine import logs, settings
 from etl_engine.api.app import create_api
 from etl_engine.wiring import Engine
-
-sys.path.insert(0, str(Path(__file__).parent))
-from server import Served, serve
-
-ORIGIN = "http://localhost:5173"
-CONNECTIONS = "/api/v1/connections"
-Body = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)

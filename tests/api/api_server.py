@@ -1,6 +1,6 @@
 """The API behind the server that Reflex uses too, in a process of its own, cut off from everything but loopback.
 
-python tests/api/server.py PORT DATA_DIR
+python tests/api/api_server.py PORT DATA_DIR
 """
 
 import contextlib
@@ -17,6 +17,9 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
+ORIGIN = "http://localhost:5173"
+CONNECTIONS = "/api/v1/connections"
+Body = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -107,4 +110,4 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     from granian import Granian
 
-    Granian("server:app", factory=True, interface="asgi", address="127.0.0.1", port=int(sys.argv[1])).serve()
+    Granian("api_server:app", factory=True, interface="asgi", address="127.0.0.1", port=int(sys.argv[1])).serve()

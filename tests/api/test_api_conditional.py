@@ -1,11 +1,11 @@
-"""ETag, If-Match and If-None-Match: nobody overwrites what they have not seen, nobody reads twice what did not change."""
+"""ETag, If-Match, If-None-Match: nobody overwrites what they have not seen, or reads what did not change again."""
 
 import asyncio
 from collections.abc import Callable
 
 import httpx
 import pytest
-from conftest import CONNECTIONS, Body
+from api_server import CONNECTIONS, Body
 
 STALE = ['"0-00"', '"2-00"', '"x"', 'W/"1-00"', '"999999999999-0"', "1", ""]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from conftest import CONNECTIONS, Body
+from api_server import CONNECTIONS, Body
 
 NAMES = ["alpha", "Bravo", "charlie", "Delta", "echo"]
 

@@ -5,11 +5,24 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import CONNECTIONS, Body
+from api_server import CONNECTIONS, Body
 
 Draft = Callable[..., Body]
 JSON = {"content-type": "application/json"}
 MEGABYTES = "x" * 10_000_000
+ON_ONE = [("GET", ""), ("PUT", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test")]
+MALFORMED_IDS = [
+    "1",
+    "zzz",
+    "507f1f77bcf86cd79943901",
+    "507f1f77bcf86cd7994390111",
+    "507F1F77BCF86CD799439011",
+    "g" * 24,
+    "%00",
+    "..%2f..",
+    "é" * 24,
+    "x" * 2000,
+]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +163,10 @@ async def test_a_lone_surrogate_is_refused_wherever_it_stands(http: httpx.AsyncC
         assert answer.status_code == 422, answer.text
 
 
-@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "media_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml", ""],
+)
 async def test_another_content_type_is_415(http: httpx.AsyncClient, media_type: str) -> None:
     """A form or a text is what a foreign web page may send without asking: it must never be read as JSON."""
     headers = {"content-type": media_type} if media_type else {}
@@ -165,10 +181,8 @@ async def test_a_charset_behind_the_content_type_is_fine(http: httpx.AsyncClient
     assert (await http.post(CONNECTIONS, content=b"{}", headers=headers)).status_code == 422
 
 
-@pytest.mark.parametrize("bad", ["1", "zzz", "507f1f77bcf86cd79943901", "507f1f77bcf86cd7994390111", "507F1F77BCF86CD799439011", "g" * 24, "%00", "..%2f..", "é" * 24, "x" * 2000])  # fmt: skip
-@pytest.mark.parametrize(
-    ("method", "tail"), [("GET", ""), ("PUT", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test")]
-)
+@pytest.mark.parametrize("bad", MALFORMED_IDS)
+@pytest.mark.parametrize(("method", "tail"), ON_ONE)
 async def test_a_malformed_id_is_answered_with_what_an_id_looks_like(
     http: httpx.AsyncClient, bad: str, method: str, tail: str
 ) -> None:
@@ -182,9 +196,7 @@ async def test_a_malformed_id_is_answered_with_what_an_id_looks_like(
     assert len(answer.json()["detail"]) < 100
 
 
-@pytest.mark.parametrize(
-    ("method", "tail"), [("GET", ""), ("PUT", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test")]
-)
+@pytest.mark.parametrize(("method", "tail"), ON_ONE)
 async def test_an_unknown_id_is_404(http: httpx.AsyncClient, method: str, tail: str) -> None:
     body = {"json": {}} if method in ("PUT", "PATCH") else {}
     answer = await http.request(method, f"{CONNECTIONS}/{'0' * 24}{tail}", **body)
@@ -217,7 +229,15 @@ async def test_a_bad_query_is_named(http: httpx.AsyncClient, query: str, pointer
 
 async def test_a_partial_update_is_checked_like_a_new_connection(http: httpx.AsyncClient, stored: Body) -> None:
     path = f"{CONNECTIONS}/{stored['_id']}"
-    for change, code in (({"port": 0}, "out-of-range"), ({"prot": 1}, "unknown-field"), ({"prot": None}, "unknown-field"), ({"host": ""}, "empty"), ({"db_type": "oracle"}, "unknown-kind"), ({"db_type": 7}, "unknown-kind")):  # fmt: skip
+    wrong: list[tuple[Body, str]] = [
+        ({"port": 0}, "out-of-range"),
+        ({"prot": 1}, "unknown-field"),
+        ({"prot": None}, "unknown-field"),
+        ({"host": ""}, "empty"),
+        ({"db_type": "oracle"}, "unknown-kind"),
+        ({"db_type": 7}, "unknown-kind"),
+    ]
+    for change, code in wrong:
         answer = await http.put(path, json=change)
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, code)
     assert (await http.get(path)).json() == stored
