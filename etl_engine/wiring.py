@@ -78,14 +78,21 @@ class Engine:
     def _local_keys(self) -> tuple[str, ...]:
         """The key file of the embedded store; made once, unless the store is already sealed with another key."""
         path = self.key_file
+        sealed = Keyring(self._store, ()).exists()  # asked first: whoever seals a store has made its key file before
         if not path.exists():
-            if Keyring(self._store, ()).exists():
+            if sealed:
                 raise Locked(
                     f"The embedded store is sealed, and its key file {path} is gone",
                     hint="Put the key file back, or set ENCRYPTION_KEY to the key it held. Nothing was changed.",
                 )
             self.made_key_file = _make_key_file(path)
-        key = path.read_text().strip()
+        try:
+            key = path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSetting(
+                f"The key file {path} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}",
+                hint="Let this user read it, or set ENCRYPTION_KEY to the key it holds.",
+            ) from error
         if not is_key(key):
             raise BadSetting(
                 f"The key file {path} does not hold a Fernet key",
