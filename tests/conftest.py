@@ -1,0 +1,48 @@
+"""What every test stands on: a clean environment, and private real servers for those that ask for one."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from servers import MariadbServer, MissingBinary, PostgresServer, start_mariadb, start_postgres, temporary
+
+from etl_engine.settings import Settings
+
+_AMBIENT = ("PG", "MYSQL", "MARIADB", "SQLITE", "SSL_CERT_")
+_OURS = frozenset(name.upper() for name in Settings.model_fields)
+
+
+def _misleading() -> list[str]:
+    """Variables that drivers, or the product, would read and that no test has set itself."""
+    return [name for name in os.environ if name.startswith(_AMBIENT) or name.upper() in _OURS]
+
+
+def pytest_configure() -> None:
+    for name in _misleading():
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _misleading():
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL of this test run's own; tests make their own databases and roles in it."""
+    try:
+        with temporary(start_postgres) as server:
+            yield server
+    except MissingBinary as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariadbServer]:
+    """A MariaDB of this test run's own; tests make their own databases and users in it."""
+    try:
+        with temporary(start_mariadb) as server:
+            yield server
+    except MissingBinary as missing:
+        pytest.skip(str(missing))
