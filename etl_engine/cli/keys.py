@@ -46,9 +46,9 @@ def rotate(
     from etl_engine.services import keys
 
     ctx = open_context()
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), console=output.notes(), transient=True
-    ) as progress:
+    console = output.notes()
+    looks = (SpinnerColumn(), TextColumn("{task.description}"))
+    with Progress(*looks, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Sealing anew" if reseal else "Re-wrapping")
         done = keys.rotate(
             ctx, reseal=reseal, on_progress=lambda count: progress.update(task, description=f"Sealed anew: {count}")
