@@ -23,6 +23,7 @@ os.environ.setdefault("REFLEX_HOT_RELOAD_OVERRIDE_PATHS", str(CHECKOUT / "etl_en
 import reflex as rx
 
 from etl_engine.ui.dev_proxy import DevServer
+from etl_engine.ui.lifetime import Preflight
 from etl_engine.ui.stylesheets import LeanRadix
 from etl_engine.ui.theme import radix
 
@@ -46,6 +47,7 @@ config = rx.Config(
         rx.plugins.TailwindV4Plugin(),
         LeanRadix(theme=radix()),
         DevServer(settings.api_v1_prefix),
+        Preflight(),
     ],
     disable_plugins=[rx.plugins.SitemapPlugin],
 )

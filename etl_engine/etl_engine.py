@@ -2,14 +2,19 @@
 
 import reflex as rx
 
-from etl_engine.ui.engine_status import watch_engine
+from etl_engine import settings, wiring
+from etl_engine.api.app import beside_pages, create_api
 from etl_engine.ui.failures import error_boundary, toast_unexpected
+from etl_engine.ui.lifetime import lifetime
 from etl_engine.ui.pages import connections, not_found
 from etl_engine.ui.theme import PRIMARY
 
-__all__ = ["app", "connections", "not_found"]
+__all__ = ["api", "app", "connections", "not_found"]
+
+api = create_api(wiring.context, prefix=settings.load().api_v1_prefix)
 
 app = rx.App(
+    api_transformer=beside_pages(api),
     stylesheets=["/fonts.css", "/tokens.css", "/styles.css"],
     html_lang="en",
     head_components=[
@@ -23,4 +28,4 @@ app = rx.App(
     hydrate_fallback=rx.el.div,
     backend_exception_handler=toast_unexpected,
 )
-app.register_lifespan_task(watch_engine)
+app.register_lifespan_task(lifetime)

@@ -33,7 +33,7 @@ class DevServer(rx.plugins.Plugin):
     """In dev, port 3000 answers what the one port of production answers."""
 
     def __init__(self, api_prefix: str) -> None:
-        self._plugin = _VITE_PLUGIN.replace("API_PREFIX", api_prefix)
+        self._plugin = _VITE_PLUGIN.replace("API_PREFIX", "/" + api_prefix.split("/")[1])
 
     def pre_compile(self, **context: Any) -> None:
         context["add_modify_task"]("vite.config.js", self._with_dev_server)

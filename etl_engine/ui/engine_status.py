@@ -1,9 +1,7 @@
 """The engine's own health at the foot of the sidebar, and what a page says when it cannot reach the engine."""
 
 import asyncio
-import contextlib
 import ipaddress
-from collections.abc import AsyncIterator
 
 import reflex as rx
 from reflex_components_core.core.banner import (  # type: ignore[import-untyped] # has no py.typed
@@ -15,7 +13,7 @@ from etl_engine import wiring
 from etl_engine.services import health
 from etl_engine.services.health import Health
 from etl_engine.ui.live import tell_everybody
-from etl_engine.ui.props import Text
+from etl_engine.ui.props import Text, event
 
 SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -29,7 +27,7 @@ class EngineStatus(rx.State):
     hint: str = ""
     exposed: bool = False  # listens on an address that other machines reach, while there are no users yet
 
-    @rx.event(background=True)
+    @event(background=True)
     async def look(self) -> None:
         """Called when a page opens, and for every browser when the engine's health changed."""
         found = await rx.run_in_thread(_health)
@@ -48,18 +46,8 @@ class EngineStatus(rx.State):
         self.detail, self.hint = part.detail, part.hint
 
 
-@contextlib.asynccontextmanager
-async def watch_engine(app: rx.App) -> AsyncIterator[None]:
-    """Lifespan task: open the store early, close it at the end, and tell browsers when the engine's health changes."""
-    watcher = asyncio.create_task(_watch(app))
-    try:
-        yield
-    finally:
-        watcher.cancel()
-        await asyncio.to_thread(wiring.engine().close)
-
-
-async def _watch(app: rx.App) -> None:
+async def watch_engine(app: rx.App) -> None:
+    """Runs as long as the server: tells browsers when the engine's health changes."""
     last = ""
     while True:
         found = (await asyncio.to_thread(_health)).status

@@ -1,15 +1,16 @@
-"""When the screen itself fails: a page that says so, and a toast for a handler that broke."""
+"""When the screen itself fails: a page that says so, and a message for a handler that broke."""
 
-import logging
 import secrets
 
 import reflex as rx
+import structlog
 from reflex.event import EventSpec
 from reflex_components_core.base.error_boundary import ErrorBoundary  # type: ignore[import-untyped] # has no py.typed
 
 from etl_engine.ui.components.empty_state import empty_state
+from etl_engine.ui.toasts import Toasts
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger("etl_engine.ui")
 
 
 def error_boundary(_stateful: bool) -> rx.Component:
@@ -20,7 +21,7 @@ def error_boundary(_stateful: bool) -> rx.Component:
             "This page broke",
             "Nothing that was saved is lost. Loading the page again mostly helps; the error is in the engine's log.",
             rx.el.button(
-                "Load the page again", on_click=rx.call_script("location.reload()"), class_name="button primary"
+                "Load the page again", on_click=rx.run_script("location.reload()"), class_name="button primary"
             ),
         ),
         class_name="main",
@@ -29,11 +30,8 @@ def error_boundary(_stateful: bool) -> rx.Component:
 
 
 def toast_unexpected(exception: Exception) -> EventSpec:
-    """What a person sees when an event handler raised: never a traceback, always a number to look for."""
+    """An event handler raised: the error goes to the log, its number to the person."""
     request_id = secrets.token_hex(8)
-    logger.error("request %s failed", request_id, exc_info=exception)
-    return rx.toast.error(
-        "The engine met an error of its own",
-        description=f"Try again. If it stays, look for request {request_id} in the log of the engine.",
-        duration=15_000,
-    )
+    log.error("an event handler failed", request_id=request_id, exc_info=exception)
+    answer: EventSpec = Toasts.unexpected(request_id)
+    return answer

@@ -1,18 +1,18 @@
 """How a page asks the services: in a thread, with a request id, and every failure in words that a person can use."""
 
-import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import reflex as rx
+import structlog
 
 from etl_engine import wiring
 from etl_engine.errors import EtlError
 from etl_engine.services.context import Context
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger("etl_engine.ui")
 T = TypeVar("T")
 
 
@@ -41,7 +41,7 @@ async def ask(call: Callable[[Context], T]) -> T:
     except EtlError as error:
         raise AskError(Trouble(error.message, error.hint, f"{error.code} · request {request_id}")) from error
     except Exception as error:
-        logger.exception("request %s failed", request_id)
+        log.exception("a service failed", request_id=request_id)
         hint = "Try again. If it stays, look for this request in the log of the engine."
         raise AskError(
             Trouble("The engine met an error of its own.", hint, f"internal · request {request_id}")

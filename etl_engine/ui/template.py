@@ -11,6 +11,7 @@ from etl_engine.ui.components.nav_link import nav_link
 from etl_engine.ui.engine_status import EngineStatus, banners, engine_status
 from etl_engine.ui.props import Handler
 from etl_engine.ui.theme import BRAND
+from etl_engine.ui.toasts import toasts
 
 PAGES = (("database", "Connections", "/"),)  # only pages that exist: no dead links
 
@@ -40,6 +41,7 @@ def frame(*content: rx.Component) -> rx.Component:
         rx.el.aside(brand(), _navigation(), _foot(), class_name="sidebar", aria_label="Sidebar"),
         _topbar(),
         rx.el.main(rx.el.div(banners(), *content, class_name="content"), id="main", tab_index=-1, class_name="main"),
+        toasts(),
         class_name="app",
     )
 
@@ -72,12 +74,22 @@ def _topbar() -> rx.Component:
         aria_label="Open the menu",
         class_name="menu-button",
     )
+    close = rx.dialog.close(
+        rx.el.button(
+            rx.icon("x", size=20, aria_hidden="true"),
+            type="button",
+            id="close-menu",
+            aria_label="Close the menu",
+            class_name="menu-button",
+        )
+    )
     drawer = rx.dialog.content(
         rx.el.div(
-            rx.dialog.title("Menu", class_name="visually-hidden"),
+            rx.dialog.title("Menu", as_="h2", class_name="visually-hidden"),
             rx.dialog.description("Pages and the state of the engine", class_name="visually-hidden"),
-            brand(),
-            rx.dialog.close(_navigation()),
+            rx.el.div(brand(), close, class_name="drawer-head"),
+            # A link does not close the dialog by itself: React Router prevents the click's default, and Radix minds.
+            rx.el.div(_navigation(), on_click=rx.run_script("document.getElementById('close-menu').click()")),
             _foot(),
             class_name="drawer",
         ),

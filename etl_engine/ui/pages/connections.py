@@ -15,6 +15,7 @@ from etl_engine.ui.components.error_state import error_state
 from etl_engine.ui.components.page_header import page_header
 from etl_engine.ui.components.skeleton import skeleton_cards
 from etl_engine.ui.components.status import status
+from etl_engine.ui.props import event
 from etl_engine.ui.session import AskError, Trouble, ask
 from etl_engine.ui.template import page
 from etl_engine.ui.theme import TEST_STATUS, UNTESTED
@@ -45,7 +46,7 @@ class Connections(rx.State):
     total: int = 0
     trouble: Trouble = Trouble()
 
-    @rx.event(background=True)
+    @event(background=True)
     async def load(self) -> None:
         try:
             rows, total = await ask(_first_page)

@@ -1,0 +1,17 @@
+import { useEffect } from "react";
+import { toast } from "sonner";
+
+// Reflex's own toasts are scripts that the browser evaluates; our content security policy forbids that.
+export function Toasts({ latest, onShown }) {
+  useEffect(() => {
+    if (!latest.number) return;
+    const show = { ok: toast.success, bad: toast.error }[latest.tone] ?? toast;
+    show(latest.title, {
+      id: latest.number,
+      description: latest.text,
+      duration: latest.tone === "bad" ? 12000 : 6000,
+    });
+    onShown(latest.number);
+  }, [latest.number]);
+  return null;
+}
