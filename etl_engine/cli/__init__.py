@@ -56,12 +56,13 @@ def run(arguments: list[str]) -> int:
         output.misused(error, as_json)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        output.interrupted()
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:  # the reader of the output has seen enough
         output.close_quietly()
         return 0
     except Exception as error:
         output.defect(error, as_json)
         return FAILED
+    if code == INTERRUPTED:
+        output.notes().print("Interrupted.")
     return code if isinstance(code, int) else 0

@@ -7,7 +7,6 @@ import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -77,6 +76,8 @@ def _everything() -> Iterator[Finding]:
 
 
 def _versions() -> Iterator[Finding]:
+    from importlib import metadata
+
     yield Finding("etl-engine", "ok", __version__)
     python = platform.python_version()
     if sys.version_info < OLDEST_PYTHON:

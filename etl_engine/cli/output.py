@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from etl_engine.errors import EtlError
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on standard output.")]
+_NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
 _WIDE = 500  # columns where nobody looks at a terminal: a pipe must not lose the ends of lines
 
 
@@ -78,7 +79,7 @@ def failed(error: "EtlError", as_json: bool) -> None:
 
 
 def misused(error: typer.TyperException, as_json: bool) -> None:
-    message = plain(error.format_message())
+    message = plain(error.format_message()).replace(_NO_INTEGER, "must be a whole number")
     if as_json:
         document({"error": {"code": "usage", "message": message, "hint": "Add --help.", "problems": []}})
         return
@@ -89,10 +90,6 @@ def misused(error: typer.TyperException, as_json: bool) -> None:
     console.print(f"Error: {message}", style="red")
     if usage is not None:
         console.print(f"Try: {usage.command_path} --help")
-
-
-def interrupted() -> None:
-    notes().print("Interrupted.")
 
 
 def close_quietly() -> None:

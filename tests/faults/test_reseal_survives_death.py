@@ -40,6 +40,7 @@ POINTS = (
 )
 KILLS = int(os.environ.get("RESEAL_KILLS", "20"))
 SECRETS = 40
+CREATED = 60  # by the writer, at most: every secret is opened after every death
 SECONDS_TO_RESEAL = 0.25  # of so many secrets, roughly: the moments of death lie within
 _processes = multiprocessing.get_context("fork")  # a spawned process would spend its whole life importing
 
@@ -177,7 +178,7 @@ def _write(folder: Path, journal: Path, stop: Event) -> None:
         while not stop.is_set():
             number += 1
             password = f"written/{number}@"
-            if not made or number % 5 == 0:
+            if not made or (number % 5 == 0 and len(made) < CREATED):
                 notes.write(f"new {password}\n")
                 made.append(added(ctx, f"written {number}", password))
                 notes.write(f"done {made[-1]} {password}\n")
