@@ -23,6 +23,7 @@ import trustme
 HOST = "127.0.0.1"
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
+TLS_REQUIRED = 3159
 NAMES = ("localhost", "127.0.0.1", "::1", "db.test")
 
 
@@ -57,6 +58,7 @@ class Server:
     pid: int = 0
     host: str = HOST
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    authority: trustme.CA | None = None  # that issued its certificate, where it was made just now
 
     log_name = "server.log"
     stop_signal = signal.SIGTERM
@@ -95,8 +97,10 @@ class Server:
                 raise RuntimeError(f"the server ended while starting:\n{self.log[-2000:]}")
             try:
                 self.sql("SELECT 1")
-            except (psycopg2.OperationalError, pymysql.err.OperationalError):
+            except psycopg2.OperationalError:
                 return False
+            except pymysql.err.OperationalError as error:
+                return bool(error.args[0] == TLS_REQUIRED)  # up, and strict
             return True
 
         wait_until(ready, START_SECONDS, f"the start of the server on port {self.port}")
@@ -197,13 +201,15 @@ def start_postgres(
             ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"],
             user=owner,
         )
-        _certificates(data, authority or trustme.CA(), owner)
+        authority = authority or trustme.CA()
+        _certificates(data, authority, owner)
     lines = [f"{name} = {value}" for name, value in {**POSTGRES_SETTINGS, **(settings or {})}.items()]
     _write(data / "postgresql.auto.conf", "\n".join(lines) + "\n", owner)
     _write(data / "pg_hba.conf", hba, owner)
     if standby:
         _write(data / "standby.signal", "", owner)
     server = PostgresServer(folder, port or free_port(), "postgres", password, (data / "ca.crt").read_text())
+    server.authority = authority
     _launch(server, [programs / "postgres", "-D", data, "-p", server.port], owner, dies_with_us)
     return server
 
@@ -227,7 +233,8 @@ def start_mariadb(
             ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
             user=None,
         )
-        _certificates(data, authority or trustme.CA(), owner)
+        authority = authority or trustme.CA()
+        _certificates(data, authority, owner)
     init = _write(
         folder / "init.sql",
         "DELETE FROM mysql.global_priv WHERE User = '';\n"
@@ -237,6 +244,7 @@ def start_mariadb(
         owner,
     )
     server = MariadbServer(folder, port or free_port(), "admin", password, (data / "ca.crt").read_text())
+    server.authority = authority
     options = {
         "datadir": data,
         "socket": folder / "socket",

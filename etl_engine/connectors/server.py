@@ -213,12 +213,12 @@ class ServerCheck(ABC):
         context = tls.context(self.wish)
         try:
             wire.start_tls(context, self.wish.name)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError) as error:
+            raise self._other_service() or closed_at_once(self.where, "in the middle of the TLS handshake") from error
         except ssl.SSLError as error:
             verify = isinstance(error, ssl.SSLCertVerificationError)
             fault = tls.explain(error, self.wish, self._shown_certificate() if verify else None)
             raise fault or self.not_this_service() from error
-        except (Closed, OSError) as error:
-            raise closed_at_once(self.where, "in the middle of the TLS handshake") from error
         self.encrypted = True
         assert wire.tls is not None  # noqa: S101 - start_tls succeeded
         evidence, warn = tls.evidence(wire.tls, self.wish, dt.datetime.now(dt.UTC))

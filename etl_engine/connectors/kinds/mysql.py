@@ -54,7 +54,7 @@ class MysqlConfig(ServerConfig):
     """A MySQL server from 5.7, or a MariaDB server from 10.3."""
 
     db_type: Literal["mysql"]
-    port: Annotated[Port, Field(title="Port", ge=1, le=65535)] = 3306
+    port: Annotated[Port, Field(title="Port")] = 3306
 
 
 class MysqlCheck(ServerCheck):
@@ -99,6 +99,9 @@ class MysqlCheck(ServerCheck):
         return self._connect(self.wire, self.config.database, self._climb_tls if encrypts else None)
 
     def explain(self, error: BaseException) -> Fault:
+        reason = error.__cause__ or error.__context__
+        if isinstance(reason, ssl.SSLError):  # with TLS 1.3 a server judges our certificate after the handshake
+            return tls.explain(reason, self.wish, None) or self.not_this_service()
         number, text = (*error.args, "", "")[:2]
         if not isinstance(number, int):
             number, text = 0, str(number)
@@ -117,7 +120,7 @@ class MysqlCheck(ServerCheck):
         (tables,) = one(connection, "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE()")
         (read_only,) = one(connection, "SELECT @@global.read_only")
         grants = catalogue.Grants(self._grants(connection), self.config.database)
-        account = catalogue.account(*one(connection, "SELECT CURRENT_USER()")[0].rsplit("@", 1))
+        account = _account(str(one(connection, "SELECT CURRENT_USER()")[0]))
         reads_all = grants.has("SELECT")
         reads = (
             f"reads {tables if reads_all else grants.readable_tables} of {tables} tables" if tables else "no tables yet"
@@ -287,6 +290,11 @@ class MysqlConnector(ServerConnector):
     """A connection to MySQL or MariaDB."""
 
     check_type = MysqlCheck
+
+
+def _account(current_user: str) -> str:
+    user, _, host = current_user.rpartition("@")
+    return catalogue.account(user, host)
 
 
 def _offers_tls(greeting: bytes) -> bool:

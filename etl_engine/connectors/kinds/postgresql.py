@@ -74,7 +74,7 @@ class PostgresqlConfig(ServerConfig):
     """A PostgreSQL server, version 12 or later."""
 
     db_type: Literal["postgresql"]
-    port: Annotated[Port, Field(title="Port", ge=1, le=65535)] = 5432
+    port: Annotated[Port, Field(title="Port")] = 5432
 
 
 class PostgresqlCheck(ServerCheck):

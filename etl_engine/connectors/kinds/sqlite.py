@@ -19,7 +19,7 @@ from etl_engine.connectors.fault import Entry, Fault, OutOfTime
 from etl_engine.connectors.ladder import Ladder
 from etl_engine.connectors.sql import Dialect, one, session
 from etl_engine.model.connection import ConnectionConfig
-from etl_engine.model.text import Identifier
+from etl_engine.model.text import FilePath
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -84,11 +84,10 @@ class SqliteConfig(ConnectionConfig):
 
     db_type: Literal["sqlite"]
     database: Annotated[
-        Identifier,
+        FilePath,
         Field(
             title="Database file",
             description="Path of the file, relative to the files folder or absolute inside it.",
-            max_length=1024,
             json_schema_extra={"placeholder": "shop.db"},
         ),
     ]
