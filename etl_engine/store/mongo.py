@@ -26,7 +26,8 @@ from etl_engine.errors import BadSetting, DuplicateKey, StoreError, StoreUnavail
 from etl_engine.model.collections import Collection, Index
 from etl_engine.store.checked import CheckedStore, Clock
 from etl_engine.store.contract import Document
-from etl_engine.store.filters import Condition, Filter, Order
+from etl_engine.store.documents import apply_changes, value_at
+from etl_engine.store.filters import Condition, Filter, Order, parsed
 from etl_engine.store.ids import is_id
 
 ANSWER_MILLISECONDS = 4500  # for a whole call, waiting for a server and repeating included
@@ -95,12 +96,13 @@ class MongoStore(CheckedStore[MongoDatabase]):
     def _server_time(self) -> dt.datetime:
         with self._in_our_words():
             answer = self._opening.get().client.admin.command("hello")
-        return cast(dt.datetime, answer["localTime"])
+        return cast(dt.datetime, answer["localTime"]).replace(tzinfo=dt.UTC)  # commands answer without a zone
 
     def _insert(self, collection: Collection, documents: list[Document]) -> None:
         stored = [_to_bson(document) for document in documents]
         target = self._opening.get()[collection.name]
-        with self._in_our_words(collection):
+        failed = 0
+        with self._in_our_words(collection, lambda: documents[failed]):
             if len(stored) == 1:
                 target.insert_one(stored[0])
                 return
@@ -108,8 +110,9 @@ class MongoStore(CheckedStore[MongoDatabase]):
                 target.insert_many(stored)
             except BulkWriteError as error:
                 # All or none without a transaction, which a server that stands alone does not have.
-                for failure in error.details["writeErrors"]:
-                    target.delete_many({"_id": {"$in": [document["_id"] for document in stored[: failure["index"]]]}})
+                for failure in (error.details or {}).get("writeErrors", []):
+                    failed = failure["index"]
+                    target.delete_many({"_id": {"$in": [document["_id"] for document in stored[:failed]]}})
                 raise
 
     def _find(self, collection: Collection, where: Filter, order: Order, limit: int, skip: int) -> list[Document]:
@@ -135,7 +138,13 @@ class MongoStore(CheckedStore[MongoDatabase]):
             changes["$set"] = {path: _to_bson(value, path) for path, value in sets.items()}
         if increment:
             changes["$inc"] = increment
-        with self._in_our_words(collection):
+
+        def wanted() -> Document:
+            first = next(iter(self._find(collection, where, order, 1, 0)), {})
+            apply_changes(first, sets, increment)
+            return first
+
+        with self._in_our_words(collection, wanted):
             changed = self._opening.get()[collection.name].find_one_and_update(
                 _query(where), changes, sort=list(order), return_document=pymongo.ReturnDocument.AFTER
             )
@@ -143,7 +152,7 @@ class MongoStore(CheckedStore[MongoDatabase]):
 
     def _replace(self, collection: Collection, document: Document) -> bool:
         stored = _to_bson(document)
-        with self._in_our_words(collection):
+        with self._in_our_words(collection, lambda: document):
             done = self._opening.get()[collection.name].replace_one({"_id": stored["_id"]}, stored)
         return done.matched_count == 1
 
@@ -152,36 +161,52 @@ class MongoStore(CheckedStore[MongoDatabase]):
             return self._opening.get()[collection.name].delete_many(_query(where)).deleted_count
 
     @contextmanager
-    def _in_our_words(self, collection: Collection | None = None) -> Iterator[None]:
-        """Without the causes of refusals: MongoDB quotes the values."""
+    def _in_our_words(
+        self, collection: Collection | None = None, wanted: Callable[[], Document] | None = None
+    ) -> Iterator[None]:
+        """Refusals go without their causes: MongoDB quotes the values. A taken key is in the way of `wanted`."""
         try:
             yield
         except (DuplicateKeyError, BulkWriteError) as error:
-            raise self._write_error(error.details or {}, collection) from None
+            raise self._write_error(dict(error.details or {}), error.code, collection, wanted) from None
         except DocumentTooLarge:
             raise StoreError("The document is larger than 16 MB") from None
         except (ConnectionFailure, ConfigurationError, WriteConcernError) as error:
-            raise self._unavailable(error) from error
+            raise self._unavailable(type(error).__name__) from error
         except PyMongoError as error:
             code = error.code if isinstance(error, OperationFailure) else None
             if error.timeout or code in _TROUBLE:
-                raise self._unavailable(error) from error
-            raise StoreError(f"{self.place} refused a command ({code or type(error).__name__})") from None
+                raise self._unavailable(f"error {code}" if code else type(error).__name__) from error
+            raise self._refused(code or type(error).__name__) from None
 
-    def _write_error(self, details: Any, collection: Collection | None) -> StoreError:
-        first = next(iter(details.get("writeErrors") or [details]))
-        if first.get("code") != _DUPLICATE:
-            return self._unavailable(None) if details.get("writeConcernErrors") else self._refused(first.get("code"))
-        fields = ",".join(first.get("keyPattern") or _fields_of(str(first.get("errmsg", "")), collection))
+    def _write_error(
+        self,
+        details: dict[str, Any],
+        code: int | None,
+        collection: Collection | None,
+        wanted: Callable[[], Document] | None,
+    ) -> StoreError:
+        first = next(iter(details.get("writeErrors") or [{"code": code, **details}]))
+        if details.get("writeConcernErrors") and not details.get("writeErrors"):
+            return self._unavailable("a majority did not confirm the write")
+        if first["code"] != _DUPLICATE or collection is None or wanted is None:
+            return self._refused(first["code"])
+        fields = ",".join(first.get("keyPattern") or self._taken(collection, wanted()))
         return DuplicateKey(f"Another document has the same {fields}", context={"fields": fields})
 
-    def _refused(self, code: Any) -> StoreError:
-        return StoreError(f"{self.place} refused a command ({code})")
+    def _taken(self, collection: Collection, wanted: Document) -> list[str]:
+        """The unique key that is in the way, looked for: MongoDB says it since 4.2, its relatives do not."""
+        for index in collection.indexes:
+            same = {field: value_at(wanted, field) for field, _ in _keys(index)}
+            others = parsed(collection, {**same, "_id": {"$ne": wanted.get("_id")}})
+            if index.unique and self._count(collection, others):
+                return list(same)
+        return ["_id"]
 
-    def _unavailable(self, error: PyMongoError | None) -> StoreUnavailable:
-        reason = type(error).__name__ if error else "the write was not confirmed by a majority"
-        if isinstance(error, OperationFailure):
-            reason = f"error {error.code}"
+    def _refused(self, reason: object) -> StoreError:
+        return StoreError(f"{self.place} refused a command ({reason})")
+
+    def _unavailable(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(
             f"{self.place} does not answer: {reason}",
             hint="Start the server, or correct the URL of the metadata store.",
@@ -206,16 +231,6 @@ def _create_indexes(database: MongoDatabase, collection: Collection) -> None:
 
 def _keys(index: Index) -> list[tuple[str, int]]:
     return [(field.lstrip("-"), -1 if field.startswith("-") else 1) for field in index.fields]
-
-
-def _fields_of(message: str, collection: Collection | None) -> list[str]:
-    """For servers that do not say which key is taken other than by the name of its index."""
-    found = re.search(r"index: (?:\S+\$)?(\S+)", message)
-    for index in collection.indexes if collection else ():
-        keys = _keys(index)
-        if found and found[1] == "_".join(f"{field}_{direction}" for field, direction in keys):
-            return [field for field, _ in keys]
-    return ["_id"]
 
 
 def _query(where: Filter) -> dict[str, Any]:
