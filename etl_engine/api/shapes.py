@@ -39,21 +39,23 @@ class DescribedAs:
         return handler(self._adapter.core_schema)
 
 
-class AliasConfig(BaseModel):
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class AliasConfig(_Strict):
     """Where the server is, in the third specification's words."""
 
-    model_config = ConfigDict(extra="forbid")
     host: Host
-    port: Annotated[Port, Field(ge=1, le=65535)] = 5432
+    port: Port = 5432
     user: Identifier
     password: Annotated[Secret, Field(min_length=1, max_length=1024)]
     db: Identifier
 
 
-class AliasDraft(BaseModel):
+class AliasDraft(_Strict):
     """A connection in the third specification's shape; it is answered in the first one's."""
 
-    model_config = ConfigDict(extra="forbid")
     name: Name
     type: Literal["POSTGRES", "MYSQL"]
     config: AliasConfig
@@ -111,19 +113,23 @@ def _receipt() -> tuple[Any, Any]:
 
 
 def _draft(config: type[ConnectionConfig]) -> type[BaseModel]:
-    return _made(config, "Draft", config.__doc__, __base__=config)
+    return _made(config, "Draft", config.__doc__, config, {RECEIPT: _receipt()})
 
 
-def _patch(config: type[ConnectionConfig]) -> type[BaseModel]:
+def _changes(config: type[ConnectionConfig]) -> type[BaseModel]:
     doc = "The fields to change; null sets one back to its default, and what is left out stays as it is."
-    fields = {field: _optional(info) for field, info in config.model_fields.items()}
-    return _made(config, "Patch", doc, __config__=ConfigDict(extra="forbid"), **fields)
+    return _made(config, "Changes", doc, _Strict, {name: _optional(i) for name, i in config.model_fields.items()})
 
 
-def _made(config: type[ConnectionConfig], suffix: str, doc: str | None, **parts: Any) -> type[BaseModel]:
-    name = config.__name__.removesuffix("Config") + suffix
-    parts[RECEIPT] = _receipt()
-    model: type[BaseModel] = create_model(name, __doc__=doc, **parts)
+def _patch(changes: type[BaseModel]) -> type[BaseModel]:
+    return _made(changes, "Patch", changes.__doc__, changes, {RECEIPT: _receipt()})
+
+
+def _made(
+    like: type[BaseModel], suffix: str, doc: str | None, base: type[BaseModel], fields: dict[str, Any]
+) -> type[BaseModel]:
+    name = like.__name__.removesuffix("Config").removesuffix("Changes") + suffix
+    model: type[BaseModel] = create_model(name, __base__=base, __doc__=doc, **fields)
     return model
 
 
@@ -147,7 +153,9 @@ def kind_names() -> list[str]:
 
 
 _configs = config_types().values()
+_changed = [_changes(config) for config in _configs]
 Answer = _by_kind(answer_types().values())
 Draft = Annotated[dict[str, Any], DescribedAs(_by_kind([_draft(config) for config in _configs]) | AliasDraft)]
 Trial = Annotated[dict[str, Any], DescribedAs(_by_kind(_configs) | AliasDraft)]
-Patch = Annotated[dict[str, Any], DescribedAs(_any_of([_patch(config) for config in _configs]))]
+Changes = Annotated[dict[str, Any], DescribedAs(_any_of(_changed))]
+Patch = Annotated[dict[str, Any], DescribedAs(_any_of([_patch(changes) for changes in _changed]))]

@@ -4,7 +4,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from etl_engine.model.text import Host, Identifier, Name, Port, Secret
 
@@ -48,14 +48,25 @@ TlsMode = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 _TLS = {"group": "tls"}
 
 
+_NEITHER_OR_BOTH: list[JsonValue] = [
+    {"properties": {"tls_cert": {"type": "null"}, "tls_key": {"type": "null"}}},
+    {
+        "properties": {"tls_cert": {"type": "string"}, "tls_key": {"type": "string"}},
+        "required": ["tls_cert", "tls_key"],
+    },
+]
+
+
 class ServerConfig(ConnectionConfig):
     """A database server reached over TCP, with a login and optional TLS."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": _NEITHER_OR_BOTH})
 
     host: Annotated[
         Host,
         Field(title="Host", description="Name or IP address.", json_schema_extra={"placeholder": "db.example.com"}),
     ]
-    port: Annotated[Port, Field(title="Port", ge=1, le=65535)]
+    port: Annotated[Port, Field(title="Port")]
     database: Annotated[Identifier, Field(title="Database")]
     username: Annotated[Identifier, Field(title="Username")]
     password: Annotated[Secret, Field(title="Password", min_length=1, max_length=1024)]

@@ -5,7 +5,17 @@ import re
 import unicodedata
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    SecretStr,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 MASK = "********"
 # Bidirectional overrides and isolates can make one name look like another; letters of any script are fine.
@@ -70,9 +80,28 @@ def secret_without_controls(secret: SecretStr) -> SecretStr:
     return secret
 
 
-Trimmed = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
+class Described:
+    """Adds to a type's JSON schema what its validators check, so that forms and callers know it beforehand."""
+
+    def __init__(self, **keywords: Any) -> None:
+        self.keywords = keywords
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | self.keywords
+
+
+# The same checks as patterns that every regular expression engine reads.
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_SPACES = r"\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_SHOWN = f"[^{_SPACES}{_CONTROLS}]"
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+
+Plain = Annotated[str, AfterValidator(no_control_characters), Described(pattern=f"^[^{_CONTROLS}]*$")]
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(no_control_characters)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
+    AfterValidator(no_control_characters),
+    Described(pattern=f"^[{_SPACES}]*{_SHOWN}([^{_CONTROLS}]*{_SHOWN})?[{_SPACES}]*$"),
 ]
 Host = Annotated[
     str,
@@ -80,19 +109,22 @@ Host = Annotated[
     AfterValidator(no_control_characters),
     BeforeValidator(_idna_errors_are_value_errors),
     AfterValidator(host_name),
+    Described(anyOf=[{"pattern": rf"^{_LABEL}(\.{_LABEL})*\.?$"}, {"format": "ipv6"}]),
 ]
-Port = Annotated[int, BeforeValidator(whole_number)]
-# Names inside a database may hold spaces at their ends, so they are kept to the letter.
-Identifier = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=255),
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole_number)]
+# Names inside a database may hold spaces at their ends, so they are kept to the letter; so are paths.
+_KEPT = (
     AfterValidator(not_blank),
     AfterValidator(no_control_characters),
-]
+    Described(pattern=f"^[^{_CONTROLS}]*{_SHOWN}[^{_CONTROLS}]*$"),
+)
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255), *_KEPT]
+FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1024), *_KEPT]
 Secret = Annotated[
     SecretStr,
     AfterValidator(secret_without_controls),
     PlainSerializer(lambda _: MASK, return_type=str),
+    Described(pattern=r"^[^\u0000]*$"),
 ]
 
 

@@ -1,5 +1,6 @@
 """Connections: create, list, get, update, duplicate, delete, restore."""
 
+import contextlib
 import datetime as dt
 import json
 from collections.abc import Mapping
@@ -15,7 +16,6 @@ from etl_engine.services import access, audit
 from etl_engine.services.connection_documents import (
     UNTESTED,
     changed_fields,
-    missing,
     opened,
     patched,
     refuse_masks,
@@ -131,10 +131,11 @@ def update(
     """
     access.require(ctx, "connection:update")
     for _ in range(_ATTEMPTS):
-        document = _at_revision(ctx, connection_id, revision)
+        document = stored(ctx, connection_id)
         vault = ctx.keyring.vault()
         before = opened(vault, document, replaced=patch)
-        after = patched(before, patch)
+        after = patched(before, patch)  # first: a patch that is wrong is wrong for every revision
+        _insist_on(document, revision)
         changed = changed_fields(before, after)
         if not changed and not receipt:
             return saved(document)
@@ -142,11 +143,12 @@ def update(
         changes |= sealed_fields(vault, after, connection_id) | {"updated_at": ctx.store.now()}
         changes |= UNTESTED if changed - {"name"} else {}
         changes |= tested_by_receipt(vault, after, receipt, document["tests"])
-        with audit.recorded(ctx, "connection:update", connection_id, document["name"], sorted(changed)):
-            updated = _compared_and_set(ctx, document, changes, after.name)
-        if updated is not None:
-            return saved(updated)
-    raise Conflict(f"The connection {connection_id} is being changed by others", hint="Try again in a moment.")
+        with (
+            contextlib.suppress(Stale),  # somebody was faster: once more, on top of that
+            audit.recorded(ctx, "connection:update", connection_id, document["name"], sorted(changed)),
+        ):
+            return saved(_compared_and_set(ctx, document, changes, after.name))
+    raise _busy(connection_id)
 
 
 def duplicate(ctx: Context, connection_id: str) -> Saved:
@@ -158,19 +160,27 @@ def duplicate(ctx: Context, connection_id: str) -> Saved:
         suffix = " (copy)" if number == 1 else f" (copy {number})"
         copy = original.model_copy(update={"name": original.name[: _NAME_LENGTH - len(suffix)] + suffix})
         if not ctx.store.count(CONNECTIONS.name, {"name_key": name_key(copy.name)}):
-            return create(ctx, copy)
+            with contextlib.suppress(Conflict):  # somebody else makes a copy at the same time
+                return create(ctx, copy)
     raise Conflict(f"There are too many copies of {original.name}", hint="Rename or delete some of them.")
 
 
 def delete(ctx: Context, connection_id: str, *, revision: int | None = None) -> str:
     """Remove a connection. Answers an undo token: with it, `restore` brings the connection back for two minutes."""
     access.require(ctx, "connection:delete")
-    document = _at_revision(ctx, connection_id, revision)
-    undo = ctx.keyring.vault().sign({"undo": json.dumps(document, default=_tagged_time)})
-    with audit.recorded(ctx, "connection:delete", connection_id, document["name"]):
-        if not ctx.store.delete(CONNECTIONS.name, {"_id": connection_id}):
-            raise missing(connection_id)
-    return undo
+    for _ in range(_ATTEMPTS):
+        document = stored(ctx, connection_id)
+        _insist_on(document, revision)
+        undo = ctx.keyring.vault().sign({"undo": json.dumps(document, default=_tagged_time)})
+        with (
+            contextlib.suppress(Stale),  # somebody was faster: once more, on top of that
+            audit.recorded(ctx, "connection:delete", connection_id, document["name"]),
+        ):
+            # Only what was read is deleted: the token brings back exactly that.
+            if not ctx.store.delete(CONNECTIONS.name, {"_id": connection_id, "revision": document["revision"]}):
+                raise Stale
+            return undo
+    raise _busy(connection_id)
 
 
 def restore(ctx: Context, undo: str) -> Saved:
@@ -184,15 +194,17 @@ def restore(ctx: Context, undo: str) -> Saved:
         return _inserted(ctx, document)
 
 
-def _at_revision(ctx: Context, connection_id: str, revision: int | None) -> Document:
-    document = stored(ctx, connection_id)
+def _insist_on(document: Document, revision: int | None) -> None:
     if revision is not None and document["revision"] != revision:
         raise Stale(
             f"The connection {document['name']} was changed by somebody else since you read it",
             hint="Read it again, and repeat your change on top of it.",
             context={"yours": revision, "stored": document["revision"]},
         )
-    return document
+
+
+def _busy(connection_id: str) -> Conflict:
+    return Conflict(f"The connection {connection_id} is being changed by others", hint="Try again in a moment.")
 
 
 def _inserted(ctx: Context, document: Document) -> Saved:
@@ -202,12 +214,15 @@ def _inserted(ctx: Context, document: Document) -> Saved:
         raise _taken(ctx, document["name"]) from None
 
 
-def _compared_and_set(ctx: Context, document: Document, changes: dict[str, Any], name: str) -> Document | None:
+def _compared_and_set(ctx: Context, document: Document, changes: dict[str, Any], name: str) -> Document:
     here = {"_id": document["_id"], "revision": document["revision"]}
     try:
-        return ctx.store.update(CONNECTIONS.name, here, changes, increment={"revision": 1})
+        updated = ctx.store.update(CONNECTIONS.name, here, changes, increment={"revision": 1})
     except DuplicateKey:
         raise _taken(ctx, name) from None
+    if updated is None:
+        raise Stale
+    return updated
 
 
 def _taken(ctx: Context, name: str) -> Conflict:

@@ -23,9 +23,9 @@ from etl_engine.api.deps import (
     wanted_revision,
 )
 from etl_engine.api.documented import headed, reading, writing
-from etl_engine.api.shapes import Answer, Draft, Patch, Trial, kind_names, typed, without_receipt
+from etl_engine.api.shapes import Answer, Changes, Draft, Patch, Trial, kind_names, typed, without_receipt
 from etl_engine.model.connection import SavedFields, TestResult
-from etl_engine.model.text import no_control_characters
+from etl_engine.model.text import Plain
 from etl_engine.services import connection_tests, connections
 from etl_engine.services.connection_tests import OnStep
 from etl_engine.services.connections import Listing, SortField, Status
@@ -50,11 +50,7 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    q: Annotated[
-        str,
-        AfterValidator(no_control_characters),
-        Field(description="Found in name, host, port, database or username.", max_length=200),
-    ] = ""
+    q: Annotated[Plain, Field(description="Found in name, host, port, database or username.", max_length=200)] = ""
     db_type: list[
         Annotated[
             str, AfterValidator(lambda v: _one_of(v, kind_names())), Field(json_schema_extra={"enum": kind_names()})
@@ -192,7 +188,7 @@ async def test_new(request: Request, ctx: Ctx, media: Media, body: Trial) -> Res
     dependencies=[_READS_JSON],
 )
 async def test_saved(
-    request: Request, ctx: Ctx, media: Media, connection_id: ConnectionId, body: Patch | None = None
+    request: Request, ctx: Ctx, media: Media, connection_id: ConnectionId, body: Changes | None = None
 ) -> Response:
     """Test a stored connection and record the result; with a body, test what it would be with these changes."""
 

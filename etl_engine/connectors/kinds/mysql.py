@@ -100,7 +100,8 @@ class MysqlCheck(ServerCheck):
 
     def explain(self, error: BaseException) -> Fault:
         reason = error.__cause__ or error.__context__
-        if isinstance(reason, ssl.SSLError):  # with TLS 1.3 a server judges our certificate after the handshake
+        # With TLS 1.3 a server judges our certificate after the handshake.
+        if isinstance(reason, ssl.SSLError) and not isinstance(reason, ssl.SSLEOFError):
             return tls.explain(reason, self.wish, None) or self.not_this_service()
         number, text = (*error.args, "", "")[:2]
         if not isinstance(number, int):
