@@ -1,5 +1,6 @@
 """Test a connection: values not saved yet, or one that is stored."""
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,7 +25,8 @@ from etl_engine.services.context import Context
 from etl_engine.store.contract import Document
 
 OnStep = Callable[[StepReport], None]
-_ATTEMPTS = 5
+_ATTEMPTS = 50  # each lost race means that another result was written
+_MILLISECOND = dt.timedelta(milliseconds=1)
 SUCCESS = "Connection successful"
 
 
@@ -93,17 +95,22 @@ def _without(secrets: Secrets, step: Step) -> Step:
 def _record(ctx: Context, document: Document, health: Health) -> bool:
     """Write the result onto the connection, unless its values changed during the test; Conflict if it is gone."""
     status = TestStatus.SUCCESS if health.ok else TestStatus.FAILED
-    for _ in range(_ATTEMPTS):
-        now = _still_there(ctx, document)
-        if now["revision"] != document["revision"]:
-            return False
-        fields = tested(ctx.store.now(), status, health.ms, health.version, _message(health), now["tests"])
-        # Another test may end at the same time: neither result may be lost from the history.
-        here = {"_id": now["_id"], "revision": now["revision"], "last_tested_at": now["last_tested_at"]}
-        with audit.recorded(ctx, "connection:test", now["_id"], now["name"]):
+    with audit.recorded(ctx, "connection:test", document["_id"], document["name"]):
+        for _ in range(_ATTEMPTS):
+            now = _still_there(ctx, document)
+            if now["revision"] != document["revision"]:
+                return False
+            # Other tests may end at the same time, even in the same millisecond, and no result may be lost from the
+            # history: every result is later than the one before it, and is written only on top of that one.
+            before = now["last_tested_at"]
+            at = ctx.store.now() if before is None else max(ctx.store.now(), before + _MILLISECOND)
+            fields = tested(at, status, health.ms, health.version, _message(health), now["tests"])
+            here = {"_id": now["_id"], "revision": now["revision"], "last_tested_at": before}
             if ctx.store.update(CONNECTIONS.name, here, fields) is not None:
                 return True
-    return False
+        raise Conflict(
+            f"The connection {document['name']} is being tested by many others", hint="Test it again in a moment."
+        )
 
 
 def _still_there(ctx: Context, document: Document) -> Document:
