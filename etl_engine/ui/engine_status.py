@@ -39,7 +39,7 @@ class EngineStatus(rx.State):
     def _show(self, found: Health) -> None:
         if found.status == "ok":
             self.mood, self.words, self.hint = "ready", "Engine ready", ""
-            self.detail = f"{found.store.detail} · {found.version}"
+            self.detail = f"{found.store.detail} · v{found.version}"
             return
         part = found.store if found.store.status == "failed" else found.key
         self.mood, self.words = "trouble", "Store not reached" if part is found.store else "Key does not fit"

@@ -1,11 +1,12 @@
 """How a page asks the services: in a thread, with a request id, and every failure in words that a person can use."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
-import reflex as rx
 import structlog
 
 from etl_engine import wiring
@@ -33,11 +34,18 @@ class AskError(Exception):
         self.trouble = trouble
 
 
-async def ask(call: Callable[[Context], T]) -> T:
-    """The answer of a service function, called outside the event loop: all drivers block."""
+async def ask(call: Callable[[Context], T], pool: Executor | None = None) -> T:
+    """The answer of a service function, called outside the event loop: all drivers block.
+
+    What may take seconds brings a pool of its own: the usual one has a handful of threads for everybody.
+    """
     request_id = secrets.token_hex(8)
+
+    def called() -> T:
+        return call(wiring.context().for_request(request_id))
+
     try:
-        return await rx.run_in_thread(lambda: call(wiring.context().for_request(request_id)))
+        return await asyncio.get_running_loop().run_in_executor(pool, called)
     except EtlError as error:
         raise AskError(Trouble(error.message, error.hint, f"{error.code} · request {request_id}")) from error
     except Exception as error:

@@ -21,7 +21,7 @@ class Look:
     tone: Tone
 
 
-UNTESTED = Look("circle", "Not tested", "idle")
+UNTESTED = Look("circle", "Untested", "idle")
 TEST_STATUS = {
     "success": Look("check", "Connected", "ok"),
     "failed": Look("x", "Failed", "bad"),

@@ -1,0 +1,39 @@
+"""Any client can fire any public handler: each of them is listed here with the right that it needs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import reflex as rx
+
+import etl_engine.etl_engine as app_module
+
+# What a handler may do without a right: look at its own screen. Everything else asks a service, which asks for one.
+PUBLIC = {
+    "EngineStatus.look": "health:read, asked by services.health",
+    "Toasts.shown": "its own browser's message",
+    "Toasts.unexpected": "its own browser's message",
+}
+GUARDED = {"Connections.load": "connection:read, asked by services.connections"}
+
+
+def _is_ours(function: Callable[..., Any]) -> bool:
+    return function.__module__.startswith("etl_engine.")
+
+
+def ours() -> set[str]:
+    found = set()
+    pending = list(rx.State.__subclasses__())
+    while pending:
+        state = pending.pop()
+        pending += state.__subclasses__()
+        if state.__module__.startswith("etl_engine."):
+            own = [name for name, handler in state.event_handlers.items() if _is_ours(handler.fn)]
+            found |= {f"{state.__name__}.{name}" for name in own}
+    return found
+
+
+def test_every_handler_is_public_by_declaration_or_guarded() -> None:
+    assert app_module.app
+    declared = PUBLIC.keys() | GUARDED.keys()
+    assert not ours() - declared, "say above what guards these, or that nothing has to"
+    assert not declared - ours(), "these are gone: take them out above"
