@@ -82,11 +82,12 @@ class ListQuery(BaseModel):
     status_code=201,
     response_model=Answer,
     operation_id="createConnection",
+    summary="Create a connection",
     responses=writing(409) | headed(201, "ETag", "Location"),
     dependencies=[_ANSWERS_JSON, _READS_JSON],
 )
 def create(request: Request, ctx: Ctx, body: Draft) -> Response:
-    """Store a connection."""
+    """Names are unique without regard to case and outer spaces. With the receipt of its test it counts as tested."""
     values, receipt = without_receipt(body)
     saved = connections.create(ctx, typed(values), receipt=receipt)
     return _shown(request, saved, status=201, Location=f"{request.scope['path'].rstrip('/')}/{saved.id}")
@@ -96,6 +97,7 @@ def create(request: Request, ctx: Ctx, body: Draft) -> Response:
     "/",
     response_model=list[Answer],
     operation_id="listConnections",
+    summary="List connections",
     responses=reading() | headed(200, "ETag", "Link", "X-Total-Count"),
     dependencies=[_ANSWERS_JSON],
 )
@@ -111,11 +113,12 @@ def list_(request: Request, ctx: Ctx, query: Annotated[ListQuery, Query()]) -> R
     "/{connection_id:id}",
     response_model=Answer,
     operation_id="getConnection",
+    summary="Get a connection",
     responses=reading(404) | headed(200, "ETag"),
     dependencies=[_ANSWERS_JSON],
 )
 def get(request: Request, ctx: Ctx, connection_id: ConnectionId) -> Response:
-    """One connection."""
+    """One connection, its secrets masked."""
     return _shown(request, connections.get(ctx, connection_id))
 
 
@@ -123,11 +126,12 @@ def get(request: Request, ctx: Ctx, connection_id: ConnectionId) -> Response:
     "/{connection_id:id}",
     response_model=Answer,
     operation_id="updateConnection",
+    summary="Update a connection",
     responses=writing(404, 409, 412) | headed(200, "ETag"),
     dependencies=[_ANSWERS_JSON, _READS_JSON],
 )
 def update(request: Request, ctx: Ctx, connection_id: ConnectionId, body: Patch, if_match: IfMatch = None) -> Response:
-    """Change the fields that are sent."""
+    """Change the fields that are sent. A change of anything but the name makes the connection untested again."""
     return _updated(request, ctx, connection_id, body, if_match)
 
 
@@ -135,6 +139,7 @@ def update(request: Request, ctx: Ctx, connection_id: ConnectionId, body: Patch,
     "/{connection_id:id}",
     response_model=Answer,
     operation_id="patchConnection",
+    summary="Update a connection by merge patch",
     responses=writing(404, 409, 412) | headed(200, "ETag"),
     dependencies=[_ANSWERS_JSON, Depends(reads(MERGE_PATCH, JSON))],
 )
@@ -145,7 +150,7 @@ def patch(
     body: Annotated[Patch, Body(media_type=MERGE_PATCH)],
     if_match: IfMatch = None,
 ) -> Response:
-    """Change the fields that are sent (JSON Merge Patch, RFC 7396)."""
+    """Change the fields that are sent; null sets one back to its default (JSON Merge Patch, RFC 7396)."""
     return _updated(request, ctx, connection_id, body, if_match)
 
 
@@ -153,11 +158,12 @@ def patch(
     "/{connection_id:id}",
     status_code=204,
     operation_id="deleteConnection",
+    summary="Delete a connection",
     responses=reading(404, 412),
     dependencies=[_ANSWERS_JSON],
 )
 def delete(ctx: Ctx, connection_id: ConnectionId, if_match: IfMatch = None) -> Response:
-    """Remove a connection."""
+    """Remove a connection for good."""
     revision = wanted_revision(if_match, lambda: connections.get(ctx, connection_id).revision)
     connections.delete(ctx, connection_id, revision=revision)
     return Response(status_code=204)
@@ -167,6 +173,7 @@ def delete(ctx: Ctx, connection_id: ConnectionId, if_match: IfMatch = None) -> R
     "/test",
     response_model=TestResult,
     operation_id="testNewConnection",
+    summary="Test a new connection",
     responses=writing() | ladders.DOCUMENTED,
     dependencies=[_READS_JSON],
 )
@@ -184,6 +191,7 @@ async def test_new(request: Request, ctx: Ctx, media: Media, body: Trial) -> Res
     "/{connection_id:id}/test",
     response_model=TestResult,
     operation_id="testConnection",
+    summary="Test a stored connection",
     responses=writing(404, 409) | ladders.DOCUMENTED,
     dependencies=[_READS_JSON],
 )

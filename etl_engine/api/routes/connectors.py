@@ -18,6 +18,7 @@ router = Router(prefix="/connectors", tags=["connectors"], dependencies=[Depends
     "/",
     response_model=list[KindInfo],
     operation_id="listConnectors",
+    summary="List the kinds of connection",
     responses=reading() | headed(200, "ETag"),
 )
 def list_(request: Request, ctx: Ctx) -> Response:
@@ -29,6 +30,7 @@ def list_(request: Request, ctx: Ctx) -> Response:
     "/{db_type}",
     response_model=KindInfo,
     operation_id="getConnector",
+    summary="Get a kind of connection",
     responses=reading(404) | headed(200, "ETag"),
 )
 def get(request: Request, ctx: Ctx, db_type: Annotated[str, Path(examples=["postgresql"])]) -> Response:

@@ -47,7 +47,7 @@ class ApiInfo(BaseModel):
     health: str = "/health"
 
 
-@router.get("/", response_model=ApiInfo, operation_id="getApiInfo")
+@router.get("/", response_model=ApiInfo, operation_id="getApiInfo", summary="What this is")
 async def info(request: Request) -> Response:
     """What this is. A browser that asks for a page gets the screen instead."""
     content = to_json(ApiInfo(api=request.app.state.prefix))
@@ -58,10 +58,11 @@ async def info(request: Request) -> Response:
     "/health",
     response_model=Health,
     operation_id="getHealth",
+    summary="Is the engine well?",
     responses={503: {"model": Health, "description": "The store cannot be reached, or the key does not open it."}},
 )
 async def check(request: Request) -> Response:
-    """Is the engine well?"""
+    """Looks at the store and the key now: 200 where both are well, 503 where one is not."""
     state = request.app.state
     if state.health_threads is None:
         state.health_threads = CapacityLimiter(_HEALTH_THREADS)
@@ -100,7 +101,8 @@ async def error_page() -> Response:
     )
     return _page(
         "Errors",
-        "<main><h1>Errors</h1><p>Every error is <code>application/problem+json</code>. Switch on <code>code</code>: it "
+        '<main class="errors">'
+        "<h1>Errors</h1><p>Every error is <code>application/problem+json</code>. Switch on <code>code</code>: it "
         "is stable; the texts are for people. <a href='/docs'>Back to the API</a></p>"
         "<table><thead><tr><th>code</th><th>status</th><th>meaning</th><th>worth trying again</th><th>who must act</th>"
         f"</tr></thead><tbody>{rows}</tbody></table>"
