@@ -80,16 +80,17 @@ class Scripted:
 
 
 @contextlib.contextmanager
-def black_hole() -> Iterator[int]:
+def black_hole(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port that drops every SYN: its queue is full and nobody empties it."""
-    with socket.socket() as listener, contextlib.ExitStack() as callers:
-        listener.bind(("127.0.0.1", 0))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener, contextlib.ExitStack() as callers:
+        listener.bind((host, port))
         listener.listen(0)
         port = listener.getsockname()[1]
         for _ in range(4):
-            caller = callers.enter_context(socket.socket())
+            caller = callers.enter_context(socket.socket(family))
             caller.setblocking(False)
-            caller.connect_ex(("127.0.0.1", port))
+            caller.connect_ex((host, port))
         yield port
 
 
@@ -133,11 +134,12 @@ def drips(words: bytes, seconds: float = 1.0) -> Script:
     """One byte a second."""
 
     def script(client: socket.socket) -> None:
-        gone = threading.Event()
+        client.settimeout(seconds)
         for byte in words:
             client.sendall(bytes([byte]))
-            gone.wait(seconds)
-        silent(client)
+            with contextlib.suppress(TimeoutError):
+                if not client.recv(4096):
+                    return
 
     return script
 
@@ -215,7 +217,14 @@ def self_signed(name: str) -> ssl.SSLContext:
 def encrypted(client: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
     stream = context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
     _mine.encrypted.append(stream)
-    stream.do_handshake()
+    try:
+        stream.do_handshake()
+    except ssl.SSLError:
+        # Closing over words that were not read would take the alert back (RST): let the client read it first.
+        with socket.socket(fileno=stream.detach()) as plain:
+            plain.shutdown(socket.SHUT_WR)
+            silent(plain)
+        raise
     return stream
 
 

@@ -35,29 +35,30 @@ def resolve(host: str, deadline: Deadline) -> tuple[Address, ...]:
     while not lookup.done.wait(min(SLICE_SECONDS, deadline.left())):
         if deadline.left() <= 0:
             raise OutOfTime
-    if lookup.error:
+    if lookup.error or not lookup.addresses:
         raise _unresolved(host, lookup.error) from lookup.error
     return lookup.addresses
 
 
-def denied(address: Address, deny: Sequence[Network]) -> Network | None:
-    """The network that forbids this address, also where the address only carries a forbidden one."""
+def denied(address: Address, deny: Sequence[Network]) -> tuple[Address, Network] | None:
+    """The network that forbids this address, and the address in it: the same, or one that it carries inside."""
     for spelling in _spellings(address):
         for network in (*_NEVER, *deny):
             if spelling in network:
-                return network
+                return spelling, network
     return None
 
 
 def allow(host: str, addresses: Sequence[Address], deny: Sequence[Network]) -> None:
     """Raises unless every address may be connected to: a name with one forbidden address is not trusted at all."""
     for address in addresses:
-        network = denied(address, deny)
-        if network:
-            meaning = "" if host == str(address) else f" ({host})"
+        found = denied(address, deny)
+        if found:
+            meant, network = found
+            meaning = "" if host == str(meant) else f" ({host})"
             raise Fault(
                 "address-denied",
-                f"The address {address}{meaning} lies in {network}, where connections are not allowed to go",
+                f"The address {meant}{meaning} lies in {network}, where connections are not allowed to go",
                 "Use another host, or have the operator change CONNECT_DENY if this network is meant to be reached.",
                 Who.NETWORK,
             )
@@ -125,7 +126,7 @@ class _Lookup:
             self.done.set()
 
 
-def _unresolved(host: str, error: Exception) -> Fault:
+def _unresolved(host: str, error: Exception | None) -> Fault:
     number = error.errno if isinstance(error, socket.gaierror) else None
     if number == socket.EAI_AGAIN:
         return Fault(
@@ -134,7 +135,8 @@ def _unresolved(host: str, error: Exception) -> Fault:
             "Check the DNS servers of the machine this engine runs on.",
             Who.NETWORK,
         )
-    if number in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)) or isinstance(error, UnicodeError):
+    unknown = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
+    if error is None or number in unknown or isinstance(error, UnicodeError):
         return Fault(
             "host-not-found",
             f"There is no host named {host}",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etl_engine.connectors.contract import Who
+from etl_engine.masking import Secrets
 from etl_engine.model.text import MASK
 
 SAID_AT_MOST = 200
@@ -43,7 +44,8 @@ class Entry:
 
 def said(text: str, secret: str) -> str:
     """What another system said, fit to be shown: one short line, no control characters, not our secret."""
-    line = " ".join(text.split())
+    # First of all, since in a text that was tidied or cut the secret is no longer recognised.
+    line = " ".join(Secrets([secret]).masked(text).split())
     line = "".join(character for character in line if character.isprintable())
     if len(secret) < SHORTEST_ANYWHERE:  # found in every second word otherwise
         line = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, line) if secret else line

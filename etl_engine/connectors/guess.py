@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 from etl_engine.connectors.contract import Who
 from etl_engine.connectors.fault import Fault
+from etl_engine.connectors.tls import unverified_context
 from etl_engine.connectors.wire import Closed, Silent, Wire
 
 PATIENCE_SECONDS = 0.3
 SOON_SECONDS = 1.5  # a database that has not said a word by then may be something else
 
+_TLS = "TLS from the first byte (such as HTTPS)"
 POSTGRESQL = "PostgreSQL"
 MYSQL = "MySQL or MariaDB"
 _SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
@@ -26,7 +28,7 @@ def name_of(first: bytes) -> str:
         b"-ERR": "Redis",
         b"-NOAUTH": "Redis",
         b"-DENIED": "Redis",
-        b"\x15\x03": "TLS from the first byte (such as HTTPS)",
+        b"\x15\x03": _TLS,
         b"RFB ": "VNC",
         b"220 ": "SMTP or FTP",
         b"220-": "SMTP or FTP",
@@ -56,7 +58,17 @@ def ask(open_wire: Callable[[], Wire]) -> str:
             name = name_of(first)
             if name:
                 return name
-    return ""
+    return _TLS if _speaks_tls(open_wire) else ""
+
+
+def _speaks_tls(open_wire: Callable[[], Wire]) -> bool:
+    with contextlib.suppress(Silent, Closed, OSError), contextlib.closing(open_wire()) as wire:
+        try:
+            wire.start_tls(unverified_context(), None, PATIENCE_SECONDS)
+        except ssl.SSLError as error:
+            return "ALERT" in (error.reason or "")
+        return True
+    return False
 
 
 def wrong_service(where: str, wanted: str, usual_port: int, speaks: str) -> Fault:

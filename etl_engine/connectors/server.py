@@ -13,7 +13,7 @@ from cryptography import x509
 from etl_engine.connectors import guess, names, tls
 from etl_engine.connectors.addresses import SLICE_SECONDS, Address, allow, resolve
 from etl_engine.connectors.contract import Connector, Deadline, Health, Step, Surroundings, Who
-from etl_engine.connectors.fault import Fault
+from etl_engine.connectors.fault import Fault, OutOfTime
 from etl_engine.connectors.ladder import Ladder
 from etl_engine.connectors.sql import Dialect, need_driver, session, unknown_version, version
 from etl_engine.connectors.wire import Closed, Silent, Wire, connect, too_late_to_connect
@@ -123,6 +123,8 @@ class ServerCheck(ABC):
         try:
             yield
         except DBAPIError as error:
+            if self.deadline.left() <= 0:  # what the driver says of a connection that we have given up
+                raise OutOfTime from error
             raise self._on_its_rung(self.explain(error.orig or error)) from error
         except AssertionError as error:  # SQLAlchemy reads the version while it connects
             raise self._on_its_rung(unknown_version(self.dialect)) from error
@@ -239,7 +241,7 @@ class ServerCheck(ABC):
             return too_late_to_connect(" and ".join(f"{address}:{self.config.port}" for address in self._addresses))
         causes = {
             "dns": ("dns-timeout", f"The name server did not answer the question for {host} in time"),
-            "tls": ("tls-timeout", f"{where} began to talk about encryption and then stopped answering"),
+            "tls": ("tls-timeout", f"{where} began to answer and then stopped"),
             "login": ("login-timeout", f"{where} stopped answering during the login"),
         }
         code, cause = causes.get(key, ("query-timeout", f"{where} accepted the login and then stopped answering"))

@@ -140,12 +140,12 @@ class Wire:
     def tls(self) -> ssl.SSLSocket | None:
         return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
 
-    def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
+    def start_tls(self, context: ssl.SSLContext, server_name: str | None, patience: float = 1e9) -> None:
         """Handshake. Bytes sent in the clear ahead of it are never taken for answers inside it."""
         self._unread = b""
         wrapped = context.wrap_socket(self._socket, server_hostname=server_name, do_handshake_on_connect=False)
         self._socket = wrapped
-        self._until_ready(wrapped.do_handshake)
+        self._until_ready(wrapped.do_handshake, patience)
 
     def read(self, count: int, patience: float = 1e9) -> bytes:
         """Exactly `count` bytes."""

@@ -14,9 +14,9 @@ from etl_engine.connectors import guess, tls
 from etl_engine.connectors.catalogue import mysql as catalogue
 from etl_engine.connectors.contract import Kind, Who
 from etl_engine.connectors.fault import Fault, OutOfTime
-from etl_engine.connectors.server import RUNGS, ServerCheck, ServerConnector
+from etl_engine.connectors.server import RUNGS, ServerCheck, ServerConnector, closed_at_once
 from etl_engine.connectors.sql import Dialect, Product, one
-from etl_engine.connectors.wire import Wire
+from etl_engine.connectors.wire import Closed, Wire
 from etl_engine.model.connection import ServerConfig
 from etl_engine.model.text import Port
 
@@ -158,7 +158,10 @@ class MysqlCheck(ServerCheck):
         (length,) = struct.unpack("<i", head[:3] + b"\0")
         if guess.name_of(head) != guess.MYSQL or not 1 <= length <= _LONGEST_GREETING:
             raise self.not_this_service(head)
-        body = head[4:] + self.hear(lambda patience: wire.read(length - 1, patience))
+        try:
+            body = head[4:] + wire.read(length - 1)
+        except (Closed, OSError) as error:
+            raise closed_at_once(self.where, "in the middle of its greeting") from error
         if body[0] == 255:
             raise self._refusal(body)
         if body[0] != 10:
