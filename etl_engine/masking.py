@@ -168,13 +168,14 @@ def _stands_alone(text: str, at: int, secret: str) -> bool:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    if len(value) > _LONG or "\n" in value.strip():
+    if len(value) > _LONG or "-----BEGIN" in value:
         lines = [line.strip() for line in value.splitlines()]
         bodies = [line for line in lines if len(line) >= 2 * _WHOLE_WORD_BELOW and not line.startswith("-----")]
         for line in (bodies or [value])[:_LINES_OF_LONG]:
             yield from (line, quote(line, safe="", errors="replace"))
         return
     yield value
+    yield " ".join(value.split())
     yield from _escaped(value)
     raw = value.encode("utf-8", "surrogatepass")
     if len(raw) >= _WHOLE_WORD_BELOW:

@@ -227,7 +227,7 @@ def test_deaths_at_random_moments_beside_a_writer_lose_no_secret(installation: I
     assert writer.exitcode == 0
     assert deaths >= KILLS // 2, f"only {deaths} of {KILLS} were killed at work: the moments are drawn too late"
     written = acknowledged(journal)
-    assert len(written) > KILLS // 2
+    assert len(written) >= min(KILLS, CREATED) // 2
     installation.every_secret_opens(written | {key: {value} for key, value in installation.passwords.items()})
     installation.a_second_run_completes()
     installation.every_secret_opens(written | {key: {value} for key, value in installation.passwords.items()})

@@ -2,12 +2,10 @@
 
 import io
 import json
-import logging
 import os
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
+from log_state import everything_as_it_was
 
 from etl_engine import cli, wiring
 from etl_engine.services.context import Context
@@ -102,22 +100,3 @@ class CommandLine:
             connection.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER)")
         connection.close()
         return path
-
-
-@contextmanager
-def everything_as_it_was() -> Iterator[None]:
-    """A command sets up the logs of its process; in tests the process goes on."""
-    root = logging.getLogger()
-    handlers, level, configured = root.handlers[:], root.level, structlog.is_configured()
-    config = structlog.get_config()
-    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
-    structlog.reset_defaults()
-    try:
-        yield
-    finally:
-        root.handlers, root.level = handlers, level
-        structlog.reset_defaults()
-        if configured:
-            structlog.configure(**config)
-        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
-        logging.captureWarnings(False)
