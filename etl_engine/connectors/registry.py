@@ -35,6 +35,12 @@ def kind(db_type: str) -> Kind:
     return found
 
 
+@functools.cache
+def secret_fields() -> frozenset[str]:
+    """The names that hold a secret in any kind."""
+    return frozenset(field for found in all_kinds().values() for field in found.config.secret_fields())
+
+
 class Saved(SavedFields, ConnectionConfig):
     """A stored connection of any kind, as every door answers it: secrets are masks."""
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from etl_engine.connectors import registry
 from etl_engine.connectors.registry import Saved
 from etl_engine.errors import BadInput, Locked, NotFound, Problem
+from etl_engine.masking import hide
 from etl_engine.model.collections import CONNECTIONS
 from etl_engine.model.connection import TESTS_KEPT, ConnectionConfig, TestStatus
 from etl_engine.model.problems import bad_input
@@ -92,6 +93,9 @@ def opened(vault: Vault, document: Document, replaced: Mapping[str, Any] | None 
 
 def as_config(values: Mapping[str, Any]) -> ConnectionConfig:
     """Plain values as a checked connection; BadInput names every field that is wrong."""
+    for field in registry.secret_fields():  # whatever fails with them in hand from here on prints none of them
+        if isinstance(secret := values.get(field), str) and secret != MASK:
+            hide(secret)
     try:
         return registry.draft_adapter().validate_python(dict(values))
     except ValidationError as error:

@@ -49,13 +49,15 @@ def body(db_type: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def surfaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Surfaces]:
+def surfaces(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Surfaces]:
     monkeypatch.setattr(masking, "_hidden", Secrets())
     found = Surfaces()
     with everything_as_it_was():
         logs.configure("debug", "json")
-        with found.collecting():
-            yield found
+        yield found
+    written = capsys.readouterr()
+    found.add("standard output", written.out)
+    found.add("standard error", written.err)
     found.assert_clean()
 
 
@@ -198,6 +200,19 @@ def test_a_defect_with_the_password_in_its_message(
     for headers in ({}, {"Accept": "text/event-stream"}):
         send("POST", f"{API}/test", expect=500, json=body, headers=headers)
         send("POST", f"{API}/{made}/test", expect=500, headers=headers)
+
+
+def test_a_defect_in_the_very_first_request(send: Send, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was sealed or opened yet: the password must be known as one from the moment it came in."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(f"could not {CANARY} {body}")
+
+    for module, name in ((connections, "create"), (connection_tests, "test_new")):
+        monkeypatch.setattr(module, name, broken)
+    for path, headers in (("/", {}), ("/test", {}), ("/test", {"Accept": "text/event-stream"})):
+        monkeypatch.setattr(masking, "_hidden", Secrets())
+        send("POST", f"{API}{path}", expect=500, json=body, headers=headers)
 
 
 # The command line
