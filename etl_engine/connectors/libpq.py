@@ -99,11 +99,7 @@ class Connection(extensions.connection):
 
 def connect(options: Mapping[str, str], deadline: Deadline) -> Connection:
     """Log in to exactly one address. Raises psycopg2.Error with the SQLSTATE in its text."""
-    for name in _AMBIENT:
-        os.environ.pop(name, None)
-    known = extensions.libpq_version()
-    settled = {name: value for name, (value, since) in _SETTLED.items() if known >= since}
-    connection = Connection(extensions.make_dsn(**{**settled, **options}), async_=1)
+    connection = Connection(extensions.make_dsn(**{**settled(), **options}), async_=1)
     connection.deadline = deadline
     try:
         _tell_sqlstates(connection)
@@ -112,6 +108,14 @@ def connect(options: Mapping[str, str], deadline: Deadline) -> Connection:
         connection.close()
         raise
     return connection
+
+
+def settled() -> dict[str, str]:
+    """Every option that would otherwise come from the machine, as this libpq knows them."""
+    for name in _AMBIENT:
+        os.environ.pop(name, None)
+    known = extensions.libpq_version()
+    return {name: value for name, (value, since) in _SETTLED.items() if known >= since}
 
 
 def _tell_sqlstates(connection: Connection) -> None:

@@ -33,6 +33,7 @@ class Dialect:
     extra: str
     version_query: str
     products: tuple[Product, ...]
+    opens_on: str = "login"  # the rung on which the driver is first needed
     engine_options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -46,7 +47,7 @@ def need_driver(dialect: Dialect) -> None:
             f"The driver {dialect.driver} is not installed on this machine",
             f'pip install "etl-engine[{dialect.extra}]"',
             Who.YOU,
-            step="login",
+            step=dialect.opens_on,
         ) from error
 
 

@@ -2,12 +2,11 @@
 
 import errno
 import os
-import sqlite3
 import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from urllib.parse import quote
 
 from pydantic import Field
@@ -17,11 +16,13 @@ from etl_engine.connectors.addresses import SLICE_SECONDS
 from etl_engine.connectors.contract import Connector, Deadline, Health, Kind, Step, Surroundings, Who
 from etl_engine.connectors.fault import Entry, Fault, OutOfTime
 from etl_engine.connectors.ladder import Ladder
-from etl_engine.connectors.sql import Dialect, one, session
+from etl_engine.connectors.sql import Dialect, need_driver, one, session
 from etl_engine.model.connection import ConnectionConfig
 from etl_engine.model.text import FilePath
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlalchemy import Connection
 
 RUNGS = (
@@ -45,6 +46,12 @@ sqlite3 /path/to/shop.db ".backup '{database}'"
 ```
 """.strip()
 
+_JOURNAL = Entry(
+    "journal-not-readable",
+    "{file} cannot be opened together with its journal (files ending in -wal, -shm or -journal)",
+    "Let the account of this engine read and write the folder of the file, or end WAL mode first.",
+    Who.DBA,
+)
 _REFUSALS = {
     "SQLITE_NOTADB": Entry(
         "not-sqlite",
@@ -64,12 +71,8 @@ _REFUSALS = {
         "Wait until the other program has finished, or have it use PRAGMA journal_mode = WAL.",
         Who.YOU,
     ),
-    "SQLITE_CANTOPEN": Entry(
-        "journal-not-readable",
-        "{file} cannot be opened together with its journal (files ending in -wal, -shm or -journal)",
-        "Let the account of this engine read and write the folder of the file, or end WAL mode first.",
-        Who.DBA,
-    ),
+    "SQLITE_CANTOPEN": _JOURNAL,
+    "SQLITE_READONLY": _JOURNAL,
 }
 _FILE_ERRORS = {
     errno.EACCES: ("file-not-readable", "{file} may not be read by the account of this engine", "chmod o+r {file}"),
@@ -103,6 +106,7 @@ class SqliteConnector(Connector):
         extra="sqlite",
         version_query="SELECT sqlite_version()",
         products=(),
+        opens_on="database",
     )
 
     def __init__(self, config: ConnectionConfig, surroundings: Surroundings) -> None:
@@ -126,15 +130,15 @@ class SqliteConnector(Connector):
         identity, size = self._look_at(path)
         ladder.finish(f"{size:,} bytes" if size else "Empty file: a database without tables", warn=not size)
         ladder.begin("database")
+        need_driver(self.dialect)
         try:
             with session(self.dialect, lambda: _open(path, deadline)) as connection:
                 self._still_is(identity, path)
                 self._look_around(connection, ladder, deadline, path)
-        except sqlite3.Error as error:
-            raise self._explain(error) from error
         except Exception as error:
-            if isinstance(getattr(error, "orig", None), sqlite3.Error):
-                raise self._explain(error.orig) from error  # type: ignore[attr-defined]
+            reason = getattr(error, "orig", error)  # SQLAlchemy wraps most, not all of them
+            if hasattr(reason, "sqlite_errorname"):
+                raise self._explain(reason) from error
             raise
 
     def _still_is(self, identity: tuple[int, int], path: Path) -> None:
@@ -172,7 +176,7 @@ class SqliteConnector(Connector):
                 f"Move the file into one of: {listed}",
                 Who.YOU,
             )
-        path = next((path for path in inside if path.exists()), inside[0])
+        path = next(filter(_exists, inside), inside[0])
         if any(_is_ours(path, forbidden) for forbidden in self._surroundings.forbidden_paths):
             raise Fault(
                 "path-forbidden", f"{self._typed} is one of the engine's own files", "Use another file.", Who.YOU
@@ -238,8 +242,8 @@ class SqliteConnector(Connector):
             raise self._refusal("SQLITE_CORRUPT", str(verdict))
         return "every page is sound"
 
-    def _explain(self, error: BaseException | None) -> Exception:
-        name = getattr(error, "sqlite_errorname", "") or ""
+    def _explain(self, error: Any) -> Exception:
+        name = str(error.sqlite_errorname)
         if name == "SQLITE_INTERRUPT":
             return OutOfTime()
         return self._refusal(next((known for known in _REFUSALS if name.startswith(known)), ""), str(error))
@@ -254,14 +258,16 @@ class SqliteConnector(Connector):
         )
 
 
-def _open(path: Path, deadline: Deadline) -> sqlite3.Connection:
+def _open(path: Path, deadline: Deadline) -> "sqlite3.Connection":
+    import sqlite3
+
     made = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=0, isolation_level=None)
     _watch(made, lambda: _over(deadline))
     made.execute("PRAGMA trusted_schema = OFF")  # views of a hostile file must not run functions
     return made
 
 
-def _watch(connection: sqlite3.Connection, stop: Callable[[], bool]) -> None:
+def _watch(connection: "sqlite3.Connection", stop: Callable[[], bool]) -> None:
     connection.set_progress_handler(stop, _OPERATIONS_PER_LOOK)
 
 
@@ -269,10 +275,8 @@ def _over(deadline: Deadline) -> bool:
     return deadline.cancelled or deadline.left() <= 0
 
 
-def _driver(connection: "Connection") -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - `_open` made it
-    return driver
+def _driver(connection: "Connection") -> "sqlite3.Connection":
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
 def _patiently(deadline: Deadline, ask: Callable[[], Any]) -> Any:
@@ -285,6 +289,13 @@ def _patiently(deadline: Deadline, ask: Callable[[], Any]) -> Any:
             if not name.startswith("SQLITE_BUSY") or deadline.left() <= SLICE_SECONDS * 2:
                 raise
             time.sleep(SLICE_SECONDS)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than the file system allows
+        return False
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
