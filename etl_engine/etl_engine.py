@@ -15,7 +15,7 @@ api = create_api(wiring.context, prefix=settings.load().api_v1_prefix)
 
 app = rx.App(
     api_transformer=beside_pages(api),
-    stylesheets=["/fonts.css", "/tokens.css", "/styles.css"],
+    stylesheets=["/fonts.css", "/tokens.css", "/styles.css", "/form.css"],
     html_lang="en",
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),

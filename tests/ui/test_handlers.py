@@ -9,11 +9,28 @@ import etl_engine.etl_engine as app_module
 
 # What a handler may do without a right: look at its own screen. Everything else asks a service, which asks for one.
 PUBLIC = {
+    "ConnectionForm.visit": "hands on to open_new and open_edit",
+    "ConnectionForm.leave_form": "its own browser's dialog",
+    "ConnectionForm.escape": "its own browser's dialog and test",
+    "ConnectionForm.keep_editing": "its own browser's dialog",
+    "ConnectionForm.discard": "its own browser's dialog",
+    "ConnectionForm.touch": "its own browser's dialog",
+    "ConnectionForm.cancel": "its own browser's test",
     "EngineStatus.look": "health:read, asked by services.health",
     "Toasts.shown": "its own browser's message",
     "Toasts.unexpected": "its own browser's message",
 }
-GUARDED = {"Connections.load": "connection:read, asked by services.connections"}
+GUARDED = {
+    "Connections.load": "connection:read, asked by services.connections",
+    "ConnectionForm.open_new": "kind:read, asked by services.forms",
+    "ConnectionForm.open_edit": "connection:read, asked by services.forms",
+    "ConnectionForm.leave_field": "connection:read, asked by services.forms",
+    "ConnectionForm.choose_kind": "kind:read, asked by services.forms",
+    "ConnectionForm.take_paste": "kind:read, asked by services.paste",
+    "ConnectionForm.test": "connection:test, asked by services.connection_tests",
+    "ConnectionForm.save": "connection:create or connection:update, asked by services.connections",
+    "ConnectionForm.load_new_values": "connection:read, asked by services.forms",
+}
 
 
 def _is_ours(function: Callable[..., Any]) -> bool:

@@ -15,6 +15,7 @@ from etl_engine.ui.components.error_state import error_state
 from etl_engine.ui.components.page_header import page_header
 from etl_engine.ui.components.skeleton import skeleton_cards
 from etl_engine.ui.components.status import status
+from etl_engine.ui.connection_form import ConnectionForm, connection_dialog
 from etl_engine.ui.props import event
 from etl_engine.ui.session import AskError, Trouble, ask
 from etl_engine.ui.template import page
@@ -83,7 +84,18 @@ def _first_page(ctx: Context) -> tuple[list[Row], int]:
 @page(route="/", title="Connections", on_load=Connections.load)
 def index() -> rx.Component:
     return rx.fragment(
-        page_header("Connections", "The databases that ETL Engine reads from and writes to."),
+        connection_dialog(),
+        page_header(
+            "Connections",
+            "The databases that ETL Engine reads from and writes to.",
+            rx.el.button(
+                rx.icon("plus", size=16, aria_hidden="true"),
+                "New Connection",
+                type="button",
+                on_click=ConnectionForm.open_new(""),
+                class_name="button primary",
+            ),
+        ),
         rx.cond(
             Connections.trouble.message != "",
             error_state("The connections could not be read", Connections.trouble, Connections.load),
@@ -118,7 +130,13 @@ def card(row: Row) -> rx.Component:
     facts = (("Host", row.place), ("Database", row.database))
     return rx.el.li(
         rx.el.div(
-            rx.el.span(rx.icon("database", size=20, aria_hidden="true"), class_name="tile"),
+            rx.el.button(
+                rx.icon("pencil", size=16, aria_hidden="true"),
+                type="button",
+                aria_label="Edit " + row.name,
+                on_click=ConnectionForm.open_edit(row.id),
+                class_name="tile",
+            ),
             rx.el.div(rx.el.h2(row.name), kind_badge(row.db_type, row.title), class_name="card-title"),
             status(row.status, TEST_STATUS, UNTESTED, row.age),
             class_name="card-head",
