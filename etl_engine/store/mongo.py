@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -30,8 +31,7 @@ from etl_engine.store.documents import apply_changes, value_at
 from etl_engine.store.filters import Condition, Filter, Order, parsed
 from etl_engine.store.ids import is_id
 
-ANSWER_MILLISECONDS = 4500  # for a whole call, waiting for a server and repeating included
-FIND_MILLISECONDS = 3000  # for a server to be there at all
+ANSWER_MILLISECONDS = 3500  # for a whole call, waiting for a server and repeating included
 INDEX_SECONDS = 600  # a new index on a large collection takes its time
 # Not reachable for now, or not until an operator acts: logins, shutdown, elections, a full disk, time limits.
 _TROUBLE = {6, 7, 13, 18, 50, 64, 79, 89, 91, 100, 189, 262, 10107, 11600, 11602, 13435, 13436, 14031}
@@ -53,7 +53,31 @@ class MongoStore(CheckedStore[MongoDatabase]):
         self._url = url
         self._name = database
         self._client_class = client_class
+        self._new_client().close()  # checks the URL; nothing connects before the store is opened
         super().__init__(f"MongoDB at {_servers(url)}/{database}", clock)
+
+    def _new_client(self) -> Any:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # PyMongo leaves out options that it does not understand
+                return self._client_class(
+                    self._url,
+                    connect=False,
+                    tz_aware=True,
+                    appname="etl-engine",
+                    w="majority",
+                    journal=True,
+                    readPreference="primary",
+                    timeoutMS=ANSWER_MILLISECONDS,
+                    connectTimeoutMS=2000,
+                )
+        except (InvalidURI, ConfigurationError, ValueError, TypeError, UserWarning):
+            # Without the cause: its message may quote the password.
+            raise BadSetting(
+                "The MongoDB URL cannot be understood",
+                hint="Write it as mongodb://user:password@host:27017/?option=value, with special characters "
+                "percent-encoded.",
+            ) from None
 
     def ping(self) -> str:
         with self._in_our_words():
@@ -61,25 +85,7 @@ class MongoStore(CheckedStore[MongoDatabase]):
         return f"MongoDB {version}"
 
     def _connect(self) -> MongoDatabase:
-        try:
-            client = self._client_class(
-                self._url,
-                connect=False,
-                tz_aware=True,
-                appname="etl-engine",
-                w="majority",
-                journal=True,
-                readPreference="primary",
-                timeoutMS=ANSWER_MILLISECONDS,
-                serverSelectionTimeoutMS=FIND_MILLISECONDS,
-                connectTimeoutMS=2000,
-            )
-        except (InvalidURI, ConfigurationError, ValueError, TypeError):
-            # Without the cause: its message may quote the password.
-            raise BadSetting(
-                "The MongoDB URL cannot be understood",
-                hint="Write it as mongodb://user:password@host:27017, with special characters percent-encoded.",
-            ) from None
+        client = self._new_client()
         database: MongoDatabase = client[self._name]
         try:
             with self._in_our_words():
@@ -214,8 +220,8 @@ class MongoStore(CheckedStore[MongoDatabase]):
 
 
 def _servers(url: str) -> str:
-    """The hosts in a URL, and nothing of its login or options."""
-    return url.partition("://")[2].rpartition("@")[2].partition("/")[0].partition("?")[0]
+    """The hosts in a URL that PyMongo understands, and nothing of its login or options."""
+    return url.partition("://")[2].partition("?")[0].partition("/")[0].rpartition("@")[2]
 
 
 def _create_indexes(database: MongoDatabase, collection: Collection) -> None:

@@ -3,9 +3,10 @@
 import logging
 import os
 import socket
+import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def store_url(text: str) -> sa.URL:
             )
         case "postgresql":
             return url.set(drivername="postgresql+psycopg2")
-    raise BadSetting(f"{url.get_backend_name()} is no metadata store for SQL")
+    raise BadSetting("The metadata store can be SQLite, PostgreSQL or MongoDB")
 
 
 def place_of(url: sa.URL) -> str:
@@ -69,7 +70,7 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _safe_and_concurrent(connection: Any, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # transactions begin where the line below says, and nowhere else
-        connection.execute("PRAGMA journal_mode=WAL")
+        _when_free(lambda: connection.execute("PRAGMA journal_mode=WAL"))  # the first time SQLite does not wait itself
         connection.execute("PRAGMA synchronous=FULL")
 
     @sa.event.listens_for(engine, "begin")
@@ -88,19 +89,25 @@ def _begin_writing(connection: sa.Connection) -> None:
     SQLite's own waiting backs off to 100 ms, so that a busy process starves the others: of eight writers in a loop the
     unluckiest waited 2 s; asking every few milliseconds, it waited 0.1 s.
     """
-    deadline = time.monotonic() + STATEMENT_SECONDS
     connection.exec_driver_sql("PRAGMA busy_timeout = 8")
     try:
-        while True:
-            try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            except sa.exc.OperationalError as error:
-                if getattr(error.orig, "sqlite_errorname", "") != "SQLITE_BUSY" or time.monotonic() > deadline:
-                    raise
-            else:
-                return
+        _when_free(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(STATEMENT_SECONDS * 1000)}")
+
+
+def _when_free(attempt: Callable[[], object]) -> None:
+    deadline = time.monotonic() + STATEMENT_SECONDS
+    while True:
+        try:
+            attempt()
+        except (sa.exc.OperationalError, sqlite3.OperationalError) as error:
+            native: Any = getattr(error, "orig", error)
+            if not native.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
+        else:
+            return
 
 
 def postgresql_engine(url: sa.URL) -> sa.Engine:
@@ -160,6 +167,7 @@ def answered_within(connection: Any, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def in_our_words(place: str, tables: Iterable[sa.Table]) -> Iterator[None]:
+    """Refusals go without their causes: PostgreSQL quotes the values."""
     try:
         yield
     except sa.exc.TimeoutError as error:
@@ -169,11 +177,11 @@ def in_our_words(place: str, tables: Iterable[sa.Table]) -> Iterator[None]:
     except sa.exc.IntegrityError as error:
         fields = _duplicate_fields(error.orig, tables)
         if not fields:
-            raise _refused(place, error) from error
-        # Without the cause: PostgreSQL quotes the values.
+            raise _refused(place, error) from None
         raise DuplicateKey(f"Another document has the same {fields}", context={"fields": fields}) from None
     except sa.exc.DBAPIError as error:
-        raise _translation(place, error) from error
+        translated = _translation(place, error)
+        raise translated from (error if translated.retryable else None)
 
 
 def _duplicate_fields(error: Any, tables: Iterable[sa.Table]) -> str:

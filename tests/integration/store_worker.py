@@ -22,9 +22,7 @@ COLLECTIONS = (
     Collection("log", {"seq": int, "by": str}),
 )
 GROWING = Collection("growing", {"a": str})
-GROWN = Collection(
-    "growing", {"a": str, "b.c": int, "at_id": str}, indexes=(Index(("-b.c",)), Index(("a", "b.c"), unique=True))
-)
+GROWN = Collection("growing", {"a": str, "b.c": int}, indexes=(Index(("-b.c",)), Index(("a", "b.c"), unique=True)))
 
 
 def store_at(url: str) -> Any:
