@@ -4,10 +4,18 @@ import multiprocessing
 import threading
 import time
 
+import pytest
 import time_machine
 from bson import ObjectId
 
+from etl_engine.store import ids
 from etl_engine.store.ids import is_id, new_id
+
+
+@pytest.fixture(autouse=True)
+def own_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids never go back: another test that travelled to the future would leave this one there."""
+    monkeypatch.setattr(ids, "_sequence", ids._Sequence())
 
 
 def test_ids_of_one_process_only_grow() -> None:
