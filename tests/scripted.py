@@ -282,9 +282,13 @@ def pg_welcome(client: socket.socket) -> None:
     client.sendall(pg_message(b"R", struct.pack("!i", 0)) + told + pg_message(b"K", bytes(8)) + pg_message(b"Z", b"I"))
 
 
-def pg_row(*values: str) -> bytes:
-    columns = b"".join(f"c{n}\0".encode() + struct.pack("!ihihih", 0, 0, 25, -1, -1, 0) for n in range(len(values)))
-    cells = b"".join(struct.pack("!i", len(value.encode())) + value.encode() for value in values)
+def pg_row(*values: str | bool | int) -> bytes:
+    columns, cells = b"", b""
+    for value in values:
+        oid = {bool: 16, int: 20}.get(type(value), 25)
+        text = str(value).lower()[0] if isinstance(value, bool) else str(value)
+        columns += b"c\0" + struct.pack("!ihihih", 0, 0, oid, -1, -1, 0)
+        cells += struct.pack("!i", len(text.encode())) + text.encode()
     count = struct.pack("!h", len(values))
     return (
         pg_message(b"T", count + columns)
@@ -307,7 +311,10 @@ def pg_session(version: str, silent_after: str = "") -> Script:
                 return silent(client)
             known = {"version()": version, "current_schema": "public", "isolation": "read committed"}
             answer = next((value for part, value in known.items() if part in query), "on")
-            client.sendall(pg_row("shop", "UTF8") if "encoding" in query else pg_row(answer))
+            if "rolsuper" in query:
+                client.sendall(pg_row(False, False, False, True, 2, 2, 1, ""))
+            else:
+                client.sendall(pg_row("shop", "UTF8") if "encoding" in query else pg_row(answer))
 
     return script
 

@@ -29,6 +29,7 @@ class Ladder:
         self._on_step = on_step
         self._too_late = too_late
         self._at = -1
+        self.listener_failed = False
         self._started = self._step_started = time.perf_counter()
 
     def climb(self, body: Callable[[], None]) -> Health:
@@ -38,6 +39,8 @@ class Ladder:
         except Fault as fault:
             self._fail(fault)
         except Exception as error:
+            if self.listener_failed:
+                raise
             # A driver may have wrapped or replaced the reason while it cleaned up: the deadline knows better.
             if self.deadline.cancelled:
                 self._skip_from(max(self._at, 0))
@@ -90,7 +93,11 @@ class Ladder:
 
     def _report(self, index: int, **changes: object) -> None:
         self._steps[index] = dataclasses.replace(self._steps[index], **changes)  # type: ignore[arg-type]
-        self._on_step(self._steps[index])
+        try:
+            self._on_step(self._steps[index])
+        except Exception:
+            self.listener_failed = True
+            raise
 
     @staticmethod
     def _since(start: float) -> float:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import structlog
 from cryptography import x509
 
 from etl_engine.connectors import guess, names, tls
@@ -21,6 +22,8 @@ from etl_engine.model.connection import ConnectionConfig, ServerConfig
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+log = structlog.get_logger(__name__)
 
 RUNGS = (
     Step("dns", "Host name"),
@@ -118,7 +121,7 @@ class ServerCheck(ABC):
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
         try:
             yield
@@ -130,6 +133,19 @@ class ServerCheck(ABC):
             raise self._on_its_rung(unknown_version(self.dialect)) from error
         except Fault as fault:
             raise self._on_its_rung(fault) from fault.__cause__
+        except (SQLAlchemyError, ValueError, TypeError, LookupError) as error:
+            if self.ladder.listener_failed:
+                raise
+            raise self._strange_answer(error) from error
+
+    def _strange_answer(self, error: Exception) -> Fault:
+        log.warning("check.strange-answer", product=self.product, step=self.ladder.current, exc_info=error)
+        return Fault(
+            "answer-not-understood",
+            f"{self.where} answers a question about itself in another way than {self.product} does",
+            f"Connect to a {self.product} server; products that only speak its protocol are not supported.",
+            Who.YOU,
+        )
 
     def _on_its_rung(self, fault: Fault) -> Fault:
         """A server says in one breath that the login is fine and that what comes after it is not."""
