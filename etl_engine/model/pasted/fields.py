@@ -1,7 +1,6 @@
 """The fields a pasted text can fill, and where each of them was read."""
 
 import string
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
@@ -152,10 +151,3 @@ class Found:
         if len(hosts) > 1:
             self.note(f"{len(hosts)} hosts are named: the first one is used.")
         self._keep("host", hosts[0].removeprefix("[").removesuffix("]"), source)
-
-
-def readings(found: Found) -> Iterator[tuple[str, str, str]]:
-    """Field, title and source, in the order of a form."""
-    for name, title in TITLES.items():
-        if name in found.sources:
-            yield name, title, found.sources[name]

@@ -28,7 +28,7 @@ _OURS = frozenset({spelling for spellings in KINDS.values() for spelling in spel
 # Settings of other services also have hosts and passwords.
 _FOREIGN = frozenset(
     {"redis", "mongo", "mongodb", "mail", "smtp", "imap", "rabbitmq", "amqp", "elastic", "elasticsearch", "kafka"}
-    | {"clickhouse", "s3", "aws", "ftp", "sftp", "ldap", "ssh", "memcached", "cache", "queue", "oracle", "mssql"}
+    | {"clickhouse", "s3", "ftp", "sftp", "ldap", "ssh", "memcached", "cache", "queue", "oracle", "mssql"}
     | {"grafana", "pgadmin", "proxy"}
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
