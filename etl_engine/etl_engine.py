@@ -1,6 +1,7 @@
 """The Reflex app: pages, the API in the same backend, and what runs as long as the server does."""
 
 import reflex as rx
+from reflex.config import get_config
 
 from etl_engine import settings, wiring
 from etl_engine.api.app import beside_pages, create_api
@@ -11,11 +12,18 @@ from etl_engine.ui.theme import PRIMARY
 
 __all__ = ["api", "app", "connections", "not_found"]
 
-api = create_api(wiring.context, prefix=settings.load().api_v1_prefix)
+config = get_config()
+api = create_api(
+    wiring.context,
+    prefix=settings.load().api_v1_prefix,
+    origins=config.cors_allowed_origins,
+    answers_cors=False,  # Reflex does, for pages and API
+    loopback=config.backend_host in ("127.0.0.1", "::1", "localhost"),
+)
 
 app = rx.App(
     api_transformer=beside_pages(api),
-    stylesheets=["/fonts.css", "/tokens.css", "/styles.css", "/form.css"],
+    stylesheets=["/fonts.css", "/tokens.css", "/styles.css", "/form.css", "/connections.css"],
     html_lang="en",
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),

@@ -1,8 +1,8 @@
 """The REST API as one ASGI app.
 
-Alone, it is `create_api(open_context)`. Beside the screen, `rx.App(api_transformer=beside_pages(api))` puts it in
-front: the API's own paths are answered here, everything else by the pages, which get their security headers on the
-way. Reflex then answers CORS for the whole app, so the API is made without `cors_origins`.
+Alone, it is `create_api(open_context, origins=...)`. Beside the screen, `rx.App(api_transformer=beside_pages(api))`
+puts it in front: the API's own paths are answered here, everything else by the pages, which get their security
+headers on the way. Reflex then answers CORS for the whole app, so the API is made with `answers_cors=False`.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from etl_engine import __version__
 from etl_engine.api import documented, problem
 from etl_engine.api.deps import JSON, preferred
-from etl_engine.api.middleware import API_HEADERS, PAGE_HEADERS, BodyCap, Requests, SecurityHeaders
+from etl_engine.api.middleware import API_HEADERS, PAGE_HEADERS, BodyCap, OriginGuard, Requests, SecurityHeaders
 from etl_engine.api.routes import connections, connectors, system
 from etl_engine.errors import EtlError
 from etl_engine.services.context import Context
@@ -27,9 +27,18 @@ _OWN_PATHS = ("/docs", "/openapi.json", "/health")
 
 
 def create_api(
-    open_context: Callable[[], Context], *, prefix: str = DEFAULT_PREFIX, cors_origins: Sequence[str] = ()
+    open_context: Callable[[], Context],
+    *,
+    prefix: str = DEFAULT_PREFIX,
+    origins: Sequence[str] = (),
+    answers_cors: bool = True,
+    loopback: bool = True,
 ) -> FastAPI:
-    """The API over a context that opens at the first request: nothing opens here, and no lifespan is needed."""
+    """The API over a context that opens at the first request: nothing opens here, and no lifespan is needed.
+
+    `origins` are the web origins whose pages may use it, beside its own; `loopback` says that the server is bound to
+    this machine alone.
+    """
     api = FastAPI(
         title="ETL Engine",
         version=__version__,
@@ -53,10 +62,11 @@ def create_api(
     api.include_router(connections.router, prefix=prefix)
     api.include_router(connectors.router, prefix=prefix)
     api.add_middleware(BodyCap)
-    if cors_origins:
+    api.add_middleware(OriginGuard, origins=tuple(origins), loopback=loopback)
+    if answers_cors:
         api.add_middleware(
             CORSMiddleware,
-            allow_origins=tuple(cors_origins),
+            allow_origins=tuple(origins),
             allow_credentials=True,
             allow_methods=["*"],
             allow_headers=["*"],
@@ -77,15 +87,19 @@ class Front:
     def __init__(self, api: FastAPI, pages: ASGIApp) -> None:
         self._api = api
         self._pages = SecurityHeaders(pages, PAGE_HEADERS)
+        self._root_page = SecurityHeaders(pages, PAGE_HEADERS, vary="Accept")
         # All of /api, not only /api/v1: a wrong version is a wrong path of the API, not a page.
         self._prefixes = ("/" + api.state.prefix.split("/")[1], *_OWN_PATHS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._api if scope["type"] == "http" and self._is_api(scope) else self._pages
-        await app(scope, receive, send)
+        await self._chosen(scope)(scope, receive, send)
 
-    def _is_api(self, scope: Scope) -> bool:
+    def _chosen(self, scope: Scope) -> ASGIApp:
+        if scope["type"] != "http":
+            return self._pages
         path = scope["path"]
         if path == "/":
-            return preferred(Headers(scope=scope).get("accept"), (JSON, "text/html")) != "text/html"
-        return path.startswith(tuple(f"{prefix}/" for prefix in self._prefixes)) or path in self._prefixes
+            wanted = preferred(Headers(scope=scope).get("accept"), (JSON, "text/html"))
+            return self._root_page if wanted == "text/html" else self._api
+        ours = path in self._prefixes or path.startswith(tuple(f"{prefix}/" for prefix in self._prefixes))
+        return self._api if ours else self._pages

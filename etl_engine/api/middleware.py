@@ -1,22 +1,33 @@
 """Around every answer: request id, one log line, security headers, the body cap, and no error without an answer."""
 
+import ipaddress
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from etl_engine.api.problem import REQUEST_ID, SEND_LESS, BodyTooLarge, InternalError, answer
-from etl_engine.errors import EtlError
+from etl_engine.api.problem import (
+    REQUEST_ID,
+    SEND_LESS,
+    BodyTooLarge,
+    ForeignHost,
+    ForeignOrigin,
+    InternalError,
+    answer,
+)
+from etl_engine.errors import Denied, EtlError
 
 BODY_CAP = 1_000_000
 # How much of a body that is too large is read and thrown away: a client that is still sending never reads the answer.
 _DRAINED = 32_000_000
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET_PATHS = frozenset({"/health"})
 EXPOSED_HEADERS = "ETag, Link, Location, Retry-After, X-Request-ID, X-Total-Count"
 
@@ -50,9 +61,10 @@ log = structlog.get_logger("etl_engine.api")
 class SecurityHeaders:
     """Adds headers to every answer that does not have them yet."""
 
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str], vary: str = "") -> None:
         self._app = app
         self._headers = headers
+        self._vary = vary
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
@@ -60,6 +72,8 @@ class SecurityHeaders:
                 present = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     present.setdefault(name, value)
+                if self._vary:
+                    present.add_vary_header(self._vary)
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
@@ -107,6 +121,45 @@ class Requests:
                 ms = round((time.perf_counter() - started) * 1000, 1)
                 level = "error" if status >= 500 else "debug" if scope["path"] in _QUIET_PATHS else "info"
                 getattr(log, level)("request", method=method, path=scope["path"], status=status, ms=ms)
+
+
+class OriginGuard:
+    """Keeps foreign web pages out, which reach a server on this machine through the browser of its user.
+
+    A page may change something only from an origin that is ours. And where the server is bound to loopback, a request
+    must name this machine: a page whose host name was made to point here (DNS rebinding) counts as same-origin.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Collection[str], loopback: bool) -> None:
+        self._app = app
+        self._origins = frozenset(origins)
+        self._hosts = frozenset(urlsplit(origin).hostname for origin in origins) | {"localhost"}
+        self._loopback = loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (self._app if refusal is None else answer(scope, refusal))(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Denied | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self._loopback and not self._is_known(host):
+            hint = "Ask for localhost, or add the origin you use to CORS_ORIGINS."
+            return ForeignHost(f"This engine does not go by {host[:100]!r}", hint=hint)
+        if origin is None or scope["method"] in _SAFE_METHODS or origin in self._origins:
+            return None
+        if urlsplit(origin).netloc == host:
+            return None
+        hint = "Add the origin to CORS_ORIGINS if it is yours."
+        return ForeignOrigin(f"A page of {origin[:100]} may not change anything here", hint=hint)
+
+    def _is_known(self, host: str) -> bool:
+        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name in self._hosts
+        return True  # rebinding needs a name
 
 
 class BodyCap:

@@ -64,6 +64,18 @@ class BodyTooLarge(BadInput):
     code = "body-too-large"
 
 
+class ForeignOrigin(errors.Denied):
+    """A page of another origin may not change anything here."""
+
+    code = "foreign-origin"
+
+
+class ForeignHost(errors.Denied):
+    """The request names a host that this engine does not go by."""
+
+    code = "foreign-host"
+
+
 class InternalError(EtlError):
     """Something went wrong inside; the log has it under the request id."""
 
@@ -86,6 +98,8 @@ STATUS: Mapping[type[EtlError], int] = {
     errors.Conflict: 409,
     errors.Stale: 412,
     errors.Denied: 403,
+    ForeignOrigin: 403,
+    ForeignHost: 403,
     errors.Locked: 423,
     errors.NotCapable: 409,
     errors.StoreError: 500,

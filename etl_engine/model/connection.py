@@ -1,6 +1,7 @@
 """A connection: what a person types, what is stored, what a test says about it."""
 
 import datetime as dt
+import functools
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
@@ -32,6 +33,7 @@ class ConnectionConfig(BaseModel):
         raise TypeError(f"{type(self).__name__} is not pickled: it holds secrets")
 
     @classmethod
+    @functools.cache
     def secret_fields(cls) -> tuple[str, ...]:
         """Fields that are sealed in the store and masked in every answer."""
         return tuple(name for name, field in cls.model_fields.items() if _is_secret(field.annotation))

@@ -62,7 +62,7 @@ def app() -> Any:
 
     only_loopback_resolves()
     config = wiring.start("api").config
-    return create_api(wiring.context, prefix=config.api_v1_prefix, cors_origins=config.cors_origins)
+    return create_api(wiring.context, prefix=config.api_v1_prefix, origins=config.cors_origins)
 
 
 def free_port() -> int:

@@ -95,7 +95,7 @@ async def test_every_schema_is_one_and_fits_the_answers(http: httpx.AsyncClient,
 
 async def test_another_prefix_moves_the_api_and_its_documentation(engine: Engine) -> None:
     transport = httpx.ASGITransport(create_api(engine.context, prefix="/engine/v2"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://etl") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/engine/v2/connections")).status_code == 200
         assert (await client.get("/api/v1/connections")).status_code == 404
         assert "/engine/v2/connections/" in (await client.get("/openapi.json")).json()["paths"]

@@ -9,6 +9,9 @@ import pytest
 from api_server import CONNECTIONS, ORIGIN, Body
 from fastapi import FastAPI
 
+from etl_engine.api.app import create_api
+from etl_engine.wiring import Engine
+
 EVERYWHERE = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -138,3 +141,45 @@ async def test_a_page_of_a_configured_origin_can_read_our_headers_on_errors_too(
             answer.headers["access-control-expose-headers"].split(", ")
         )
         assert answer.headers["vary"] == "Origin"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "http://localhost:1"]
+)
+async def test_a_foreign_page_changes_nothing(http: httpx.AsyncClient, stored: Body, method: str, origin: str) -> None:
+    """A form of any page may be posted here, and a test needs no body: only the Origin gives it away."""
+    path = f"{CONNECTIONS}/{stored['_id']}" + ("/test" if method == "POST" else "")
+    answer = await http.request(method, path, headers={"origin": origin, "content-type": "text/plain"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "foreign-origin")
+    assert (await http.get(f"{CONNECTIONS}/{stored['_id']}")).json() == stored
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "http://localhost", None])
+async def test_our_own_pages_and_programs_may_change_things(
+    http: httpx.AsyncClient, stored: Body, origin: str | None
+) -> None:
+    headers = {"origin": origin} if origin else {}
+    answer = await http.put(f"{CONNECTIONS}/{stored['_id']}", json={"port": 1}, headers=headers)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", ""]
+)
+async def test_a_name_made_to_point_here_is_not_ours(http: httpx.AsyncClient, host: str) -> None:
+    """DNS rebinding: to the browser the page at evil.example and this server are one origin."""
+    for path in (CONNECTIONS, "/", "/health"):
+        answer = await http.get(path, headers={"host": host})
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign-host")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:3000", "[::1]:8000", "10.1.2.3"])
+async def test_this_machine_goes_by_its_names_and_addresses(http: httpx.AsyncClient, host: str) -> None:
+    assert (await http.get(CONNECTIONS, headers={"host": host})).status_code == 200
+
+
+async def test_a_server_for_others_goes_by_any_name(engine: Engine) -> None:
+    transport = httpx.ASGITransport(create_api(engine.context, loopback=False))
+    async with httpx.AsyncClient(transport=transport, base_url="http://etl.example.com") as client:
+        assert (await client.get(CONNECTIONS)).status_code == 200

@@ -23,7 +23,7 @@ READER = Actor("reader", frozenset({"connection:read"}))
 
 async def asked(open_context: Callable[[], Context], path: str = CONNECTIONS, **options: Any) -> httpx.Response:
     transport = httpx.ASGITransport(create_api(open_context), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://etl") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.request(options.pop("method", "GET"), path, **options)
 
 
@@ -110,7 +110,7 @@ async def test_an_actor_without_the_right_is_403(engine: Engine, draft: Draft) -
 async def test_nothing_is_opened_before_the_first_request(app: FastAPI, tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://etl") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         for path in ("/", "/docs", "/openapi.json"):
             assert (await client.get(path)).status_code == 200
     assert not (tmp_path / "data").exists()
