@@ -19,7 +19,8 @@ class Holder:
     folder: str
 
     def __str__(self) -> str:
-        return f"{self.command} (process {self.pid})"
+        ours = Path(self.folder, "rxconfig.py").is_file()
+        return f"{f'the app in {self.folder}' if ours else self.command} (process {self.pid})"
 
 
 def refusal(host: str, port: int) -> OSError | None:
