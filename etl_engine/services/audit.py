@@ -1,13 +1,18 @@
 """Every change leaves a trace: the intent before it, the outcome after it. Values are never written, only names."""
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from etl_engine.errors import EtlError, StoreError, StoreUnavailable
 from etl_engine.model.audit import Outcome
 from etl_engine.model.collections import AUDIT
+from etl_engine.services import access
 from etl_engine.services.context import Context
 from etl_engine.store.ids import new_id
+
+# A change takes seconds; resealing a large store takes longer, and writes its own outcome over this one when it ends.
+ABANDONED_AFTER = dt.timedelta(minutes=10)
 
 
 @contextmanager
@@ -51,3 +56,14 @@ def recorded(
 def _close(ctx: Context, entry: str, outcome: Outcome, error_code: str = "") -> None:
     changes = {"outcome": outcome.value, "error_code": error_code, "done_at": ctx.store.now()}
     ctx.store.update(AUDIT.name, {"_id": entry}, changes)
+
+
+def close_abandoned(ctx: Context) -> int:
+    """Call unknown what was never finished: its process died between intent and outcome. Answers how many."""
+    access.require(ctx, "audit:close")
+    now = ctx.store.now()
+    abandoned = {"outcome": Outcome.PENDING.value, "at": {"$lt": now - ABANDONED_AFTER}}
+    closed = 0
+    while ctx.store.update(AUDIT.name, abandoned, {"outcome": Outcome.UNKNOWN.value, "done_at": now}):
+        closed += 1
+    return closed

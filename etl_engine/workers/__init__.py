@@ -1,0 +1,1 @@
+"""What ticks: loops that run as long as a process does."""
