@@ -109,7 +109,14 @@ Host = Annotated[
     AfterValidator(no_control_characters),
     BeforeValidator(_idna_errors_are_value_errors),
     AfterValidator(host_name),
-    Described(anyOf=[{"pattern": rf"^{_LABEL}(\.{_LABEL})*\.?$"}, {"format": "ipv6"}]),
+    # What IDNA can encode is beyond a pattern.
+    Described(
+        anyOf=[
+            {"pattern": rf"^[{_SPACES}]*{_LABEL}(\.{_LABEL})*\.?[{_SPACES}]*$"},
+            {"format": "ipv6"},
+            {"pattern": r"[^\u0000-\u007f]"},
+        ]
+    ),
 ]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole_number)]
 # Names inside a database may hold spaces at their ends, so they are kept to the letter; so are paths.
