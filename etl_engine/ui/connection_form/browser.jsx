@@ -76,7 +76,7 @@ export function FormShell({
       soon(() => {
         const control = form.current?.elements.namedItem(name);
         if (!control) return !form.current;
-        opened(control).value = value;
+        if (control.value !== value) opened(control).value = value;
         checked.current.delete(name);
         return true;
       });
@@ -163,7 +163,7 @@ export function SecretInput({ multiline, maxLength, placeholder, id, name, requi
   return (
     <div className={multiline ? "secret tall" : "secret"}>
       {multiline
-        ? <textarea {...attributes} rows={4} className={shown ? "input code" : "input code masked"} />
+        ? <textarea {...attributes} rows={3} className={shown ? "input code" : "input code masked"} />
         : <input {...attributes} type={shown ? "text" : "password"} className="input" />}
       <button
         type="button" className="reveal" aria-pressed={shown} aria-controls={id}

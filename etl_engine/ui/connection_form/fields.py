@@ -174,7 +174,7 @@ def _control(one: Field, wrong: Any) -> rx.Component:
         ("secret", secret_input(**same, **secret)),
         ("secret-area", secret_input(**same, **secret, multiline=True)),
         ("select", chooser(options, **same, **told, default_value=one.value)),
-        ("area", rx.el.textarea(**same, **told, **typed, rows="4", class_name="input code")),
+        ("area", rx.el.textarea(**same, **told, **typed, rows="3", class_name="input code")),
         ("check", rx.el.input(**same, **told, type="checkbox", default_checked=one.value == "true")),
         ("number", rx.el.input(**same, **told, **typed, type="text", input_mode="numeric", class_name="input")),
         rx.el.input(

@@ -140,7 +140,11 @@ class FormScreen(rx.State, mixin=True):
         self._touch("db_type")
         self._prepare_guide({})
         after = defaults_of(self.fields, self.folds)
-        return {name: after[name] for name in after if before.get(name) != after[name] and name not in self.touched}
+        return {
+            name: after[name]
+            for name in before.keys() & after
+            if before[name] != after[name] and name not in self.touched
+        }
 
     def _names(self) -> set[str]:
         return {"db_type", *(one.name for one in every(self.fields, self.folds))}

@@ -54,7 +54,6 @@ def _form() -> rx.Component:
                 class_name="fields",
             ),
             rx.foreach(Form.folds, _fold),
-            guide_view(Form.guide),
             inert=Form.asking,
             class_name="form-body",
         ),
@@ -111,8 +110,7 @@ def _paste() -> rx.Component:
     understood = rx.fragment(
         rx.el.p(
             rx.icon("check", size=15, stroke_width=2.6, aria_hidden="true"),
-            rx.el.b(Form.pasted),
-            " read. The form holds:",
+            rx.el.span("Filled from ", rx.el.b(Form.pasted)),
         ),
         rx.el.ul(rx.foreach(Form.read, _read), class_name="chips"),
         rx.foreach(Form.notes, lambda note: rx.el.p(rx.icon("info", size=15, aria_hidden="true"), note)),
@@ -266,6 +264,7 @@ def _panel() -> rx.Component:
             ("failed", failure_box(Form.failure, Form.report)),
             rx.fragment(),
         ),
+        guide_view(Form.guide),
         rx.el.p(Form.said, role="status", class_name="visually-hidden"),
         inert=Form.asking,
         aria_label="Connection test",
