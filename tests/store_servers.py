@@ -29,7 +29,7 @@ def nx_27017(folder: Path, port: int = 0) -> Iterator[str]:
     """A MongoDB wire server over SQLite; answers its URL."""
     port = port or free_port()
     program = str(Path(sys.executable).with_name("nx-27017"))
-    own = ["--db", str(folder / "nx.db"), "--pid-file", str(folder / "nx.pid"), "--log-file", str(folder / "nx.log")]
+    own = ["--data-dir", str(folder / "nx"), "--pid-file", str(folder / "nx.pid"), "--log-file", str(folder / "nx.log")]
     command = [program, "--port", str(port), *own]
     with (folder / "nx.out").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

@@ -1,9 +1,15 @@
 """The port of the metadata store. `tests/contracts/test_store.py` runs it on every backend.
 
 A document is a dict of JSON values plus aware UTC datetimes (kept to the millisecond) with a string `_id` of 24
-hexadecimal digits that sorts by time. Filters are a small subset of Mongo's: {"field": value}, {"field": {op: value}}
-with the operators of OPERATORS, and {"$or": [filter, ...]}. Only declared fields (and `_id`) can be filtered or sorted.
-Every call is atomic for one document; no transaction spans two. Every call may raise StoreUnavailable within 5 s.
+hexadecimal digits that sorts by time. What one backend could not keep exactly, none accepts (`documents.py`).
+
+Filters are a small subset of Mongo's: {"field": value}, {"field": {op: value}} with the operators of OPERATORS, and
+{"$or": [filter, ...]}. Only declared fields and `_id` can be filtered or sorted, by values of their declared type; text
+that no document can hold matches nothing. None is a missing value too, and a missing value sorts first. Text sorts by
+its bytes. A field whose name ends in `_id` is a reference: equal or not, without an order.
+
+Every call is atomic for one document; no transaction spans two. Every call may raise StoreUnavailable within 5 s; a
+write that raises it may have happened or not. Whatever else is refused is a StoreError, and no message holds a value.
 """
 
 import datetime as dt
@@ -23,7 +29,10 @@ class Store(Protocol):
     """Thread-safe; opened once per process, after any fork, never at import."""
 
     def open(self, collections: Sequence[Collection]) -> None:
-        """Create or evolve tables and indexes. Eight processes may do this at once; it may be called again."""
+        """Create or evolve tables and indexes. Eight processes may do this at once; it may be called again.
+
+        Raises StoreUnavailable while there is no server; the next call of any kind then tries again, open included.
+        """
 
     def close(self) -> None:
         """Give connections back. The store may be opened again."""
@@ -35,7 +44,11 @@ class Store(Protocol):
         """The store's own clock, UTC, to the millisecond: leases and schedules are judged by this one."""
 
     def insert(self, collection: str, *documents: Document) -> list[Document]:
-        """Insert all or none; `_id` is made where it is missing. DuplicateKey names the unique fields."""
+        """Insert all or none, and answer them as stored; `_id` is made where it is missing.
+
+        DuplicateKey names the unique fields in context["fields"], such as "name_key" or "schedule_id,at". MongoDB takes
+        back what it inserted before a refusal; a process that dies in that moment leaves it.
+        """
 
     def get(self, collection: str, document_id: str) -> Document | None: ...
 
@@ -68,8 +81,9 @@ class Store(Protocol):
     ) -> Document | None:
         """Change the first match atomically and answer it as it is now; None where nothing matched.
 
-        Patch, increment, compare-and-set and claim are all this call. `changes` takes dotted paths. With `upsert` a
-        missing document is inserted instead, from these values.
+        Patch, increment, compare-and-set and claim are all this call. `changes` and `increment` take dotted paths; what
+        is counted starts at 0. With `upsert`, if nothing matches, exactly that document is inserted instead; where its
+        unique key is taken all the same (by a document that does not match), DuplicateKey.
         """
 
     def replace(self, collection: str, document: Document) -> bool:

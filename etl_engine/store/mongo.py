@@ -225,14 +225,14 @@ def _servers(url: str) -> str:
 
 
 def _create_indexes(database: MongoDatabase, collection: Collection) -> None:
-    existing = database[collection.name].index_information()
+    existing = [
+        (list(index["key"]), index.get("unique", False))
+        for index in database[collection.name].index_information().values()
+    ]
     for index in collection.indexes:
-        keys = _keys(index)
-        name = "_".join(f"{field}_{direction}" for field, direction in keys)
-        if existing.get(name, {}).get("unique", False) == index.unique and name in existing:
-            continue
-        with pymongo.timeout(INDEX_SECONDS):
-            database[collection.name].create_index(keys, name=name, unique=index.unique)
+        if (_keys(index), index.unique) not in existing:
+            with pymongo.timeout(INDEX_SECONDS):
+                database[collection.name].create_index(_keys(index), unique=index.unique)
 
 
 def _keys(index: Index) -> list[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -579,10 +580,15 @@ def test_threads_claim_each_job_once_and_lose_no_increment(store: Store) -> None
             errors.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # whoever is not atomic is caught
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert not errors
     assert sorted(claimed) == [key(number) for number in range(64)]
     counter = store.get("jobs", key(999))

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def unavailable(call: Callable[[], object], limit: float = LIMIT) -> StoreUnavai
     assert caught.value.hint
     assert caught.value.retryable
     return caught.value
+
+
+def at_once(*calls: Callable[[], object]) -> list[StoreUnavailable]:
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(unavailable, calls))
 
 
 def shown(error: BaseException) -> str:
@@ -80,8 +86,7 @@ def store_on(port: int, kind: str) -> Any:
 def test_a_closed_port_is_said_in_time_and_without_the_password(kind: str) -> None:
     port = free_port()
     store = store_on(port, kind)
-    for call in (lambda: store.open([THINGS]), store.ping):
-        error = unavailable(call)
+    for error in at_once(lambda: store.open([THINGS]), store.ping, lambda: store.open([THINGS])):
         assert f"127.0.0.1:{port}" in error.message
         assert PLANTED not in shown(error) + repr(store)
     store.close()
@@ -91,17 +96,7 @@ def test_a_closed_port_is_said_in_time_and_without_the_password(kind: str) -> No
 def test_all_callers_of_a_silent_server_hear_in_time(kind: str) -> None:
     with silent_server() as port:
         store = store_on(port, kind)
-        failures: list[StoreUnavailable] = []
-
-        def call() -> None:
-            failures.append(unavailable(lambda: store.open([THINGS])))
-
-        threads = [threading.Thread(target=call) for _ in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(failures) == 20
+        assert len(at_once(*[lambda: store.open([THINGS])] * 20)) == 20
         store.close()
 
 
@@ -163,8 +158,11 @@ def test_a_frozen_postgresql_is_given_up_in_time(own_postgres: Any, postgres_sto
     try:
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
-        unavailable(lambda: postgres_store.count("things"))
-        unavailable(lambda: postgres_store.update("things", {"name": "a"}, {"n": 1}))
+        at_once(
+            lambda: postgres_store.count("things"),
+            lambda: postgres_store.update("things", {"name": "a"}, {"n": 1}),
+            postgres_store.ping,
+        )
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)

@@ -137,7 +137,7 @@ def test_one_of_four_processes_wins_each_unique_key(url: str, store: Any) -> Non
 
 
 def test_eight_processes_create_the_store_at_once(new_url: Any) -> None:
-    urls = [new_url() for _ in range(4)]
+    urls = [new_url() for _ in range(3)]
     workers = [Worker(urls[0], "start", *urls[1:]) for _ in range(8)]
     for _ in urls:
         for worker in workers:
