@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etl_engine.connectors.contract import Who
-from etl_engine.masking import Secrets
-from etl_engine.model.text import MASK
+from etl_engine.masking import MASK, SHORTEST, Secrets
 
 SAID_AT_MOST = 200
-SHORTEST_ANYWHERE = 4
 
 
 class Fault(Exception):
@@ -45,10 +43,8 @@ class Entry:
 def said(text: str, secret: str) -> str:
     """What another system said, fit to be shown: one short line, no control characters, not our secret."""
     # First of all, since in a text that was tidied or cut the secret is no longer recognised.
-    line = " ".join(Secrets([secret]).masked(text).split())
-    line = "".join(character for character in line if character.isprintable())
-    if len(secret) < SHORTEST_ANYWHERE:  # found in every second word otherwise
-        line = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, line) if secret else line
-    else:
-        line = line.replace(secret, MASK)
+    text = Secrets([secret]).masked(text)
+    if 0 < len(secret) < SHORTEST:  # found in every second word: only where it stands alone
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
+    line = "".join(character for character in " ".join(text.split()) if character.isprintable())
     return line if len(line) <= SAID_AT_MOST else line[: SAID_AT_MOST - 1] + "…"

@@ -36,8 +36,6 @@ class Ladder:
         """Run `body`, which begins and finishes the rungs; answer what became of them."""
         try:
             body()
-        except Fault as fault:
-            self._fail(fault)
         except Exception as error:
             if self.listener_failed:
                 raise
@@ -45,7 +43,9 @@ class Ladder:
             if self.deadline.cancelled:
                 self._skip_from(max(self._at, 0))
                 raise Cancelled("The test was cancelled") from None
-            if isinstance(error, OutOfTime) or self.deadline.left() <= 0:
+            if isinstance(error, Fault):
+                self._fail(error)
+            elif isinstance(error, OutOfTime) or self.deadline.left() <= 0:
                 self._fail(self._too_late(self.current))
             else:
                 self._fail(self._unexpected(error))
