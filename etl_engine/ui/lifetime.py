@@ -13,6 +13,7 @@ from reflex.environment import environment
 
 from etl_engine.errors import BadSetting, EtlError, Locked, StoreUnavailable
 from etl_engine.ui.engine_status import watch_engine
+from etl_engine.ui.live import watch_changes
 
 
 def refusal(error: EtlError) -> str:
@@ -54,15 +55,20 @@ def _is_reloaded_worker() -> bool:
 async def lifetime(app: rx.App) -> AsyncIterator[None]:
     """Lifespan of one server process."""
     from etl_engine import wiring
+    from etl_engine.ui.connections.state import Connections
 
     try:
         engine = await asyncio.to_thread(wiring.start, "web", rx.config.get_config().backend_port)
     except (BadSetting, Locked) as error:
         structlog.get_logger().critical(refusal(error))
         os._exit(1)  # whatever is raised here, SystemExit too, the server prints with a traceback
-    watcher = asyncio.create_task(watch_engine(app))
+    watchers = [
+        asyncio.create_task(watch_engine(app)),
+        asyncio.create_task(watch_changes(app, {"connection": [Connections.refresh]})),
+    ]
     try:
         yield
     finally:
-        watcher.cancel()
+        for watcher in watchers:
+            watcher.cancel()
         await asyncio.to_thread(engine.close)

@@ -6,6 +6,7 @@ import reflex as rx
 from reflex.event import EventType
 
 Text = str | rx.Var[str]
+Flag = bool | rx.Var[bool]
 Handler = EventType[()]
 # By Reflex's own types a marked handler could not be called with arguments.
 event: Any = rx.event

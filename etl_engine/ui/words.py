@@ -1,14 +1,13 @@
-"""Times as people say them."""
-
-import datetime as dt
-
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+"""Numbers as people say them. Ages are said in the browser, where they grow: components/time_ago.jsx."""
 
 
-def ago(moment: dt.datetime, now: dt.datetime) -> str:
-    """How long ago, in the largest unit that is not a fraction: "4 min ago"."""
-    seconds = (now - moment).total_seconds()
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return "just now"
+def duration(ms: float) -> str:
+    """How long something took, in the unit a person would use: "38 ms", "1.2 s"."""
+    if ms < 1:
+        return "<1 ms"
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: "1 connection", "1,000 connections"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,6 +1,5 @@
 """What the frame knows without a browser: looks, words, failures, and the plugins that shape the build."""
 
-import datetime as dt
 import os
 import re
 from pathlib import Path
@@ -21,10 +20,9 @@ from etl_engine.ui.session import AskError, ask
 from etl_engine.ui.stylesheets import _used_parts
 from etl_engine.ui.toasts import Toast, Toasts
 from etl_engine.ui.toolchain import use_packaged_node
-from etl_engine.ui.words import ago
+from etl_engine.ui.words import counted, duration
 
 STYLES = Path(__file__).parents[2] / "assets" / "styles.css"
-NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
 def test_every_state_has_an_icon_a_word_and_a_tone_that_the_styles_know() -> None:
@@ -37,22 +35,18 @@ def test_every_state_has_an_icon_a_word_and_a_tone_that_the_styles_know() -> Non
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "just now"),
-        (59, "just now"),
-        (60, "1 min ago"),
-        (3599, "59 min ago"),
-        (7300, "2 h ago"),
-        (200_000, "2 d ago"),
-    ],
+    ("ms", "words"), [(0.4, "<1 ms"), (1, "1 ms"), (38.4, "38 ms"), (999.4, "999 ms"), (1_234, "1.2 s")]
 )
-def test_an_age_is_said_in_its_largest_whole_unit(seconds: int, words: str) -> None:
-    assert ago(NOW - dt.timedelta(seconds=seconds), NOW) == words
+def test_a_duration_is_said_in_the_unit_a_person_would_use(ms: float, words: str) -> None:
+    assert duration(ms) == words
 
 
-def test_a_moment_in_the_future_is_just_now() -> None:
-    assert ago(NOW + dt.timedelta(minutes=3), NOW) == "just now"
+def test_a_number_is_said_with_its_noun() -> None:
+    assert [counted(number, "connection") for number in (1, 2, 1000)] == [
+        "1 connection",
+        "2 connections",
+        "1,000 connections",
+    ]
 
 
 @pytest.fixture

@@ -1,0 +1,41 @@
+"""The tile of a kind: a drawing and a tint of its own."""
+
+import reflex as rx
+
+from etl_engine.ui.props import Text
+from etl_engine.ui.theme import KIND_BADGE
+
+svg = rx.el.svg
+# Line drawings in a box of 24, made for this product: none is anybody's trademark.
+_DRAWINGS: dict[str, tuple[str, ...]] = {
+    "mysql": (  # a fish that leaps
+        "M3.5 17.5c2-7 7-11 13.5-10.5 2 .2 3.2 1.2 3.8 2.6-1.6-.3-3 .1-4.1 1.1"
+        "-.4 4.4-3.8 7.1-8.2 6.8-1.9-.1-3.5-.1-5 0z",
+        "M11 7.6 10.4 4.5c2 .3 3.4 1.2 4.2 2.5",
+        "M3.5 17.5c-.9 1-1.2 2-1 3 1.8 0 3.2-.8 4-2.6",
+    ),
+    "postgresql": (  # an elephant's head
+        "M7 15.5C4.7 14.4 3.4 12 3.5 9.2 3.7 5.7 6.7 3.5 10.4 3.5h3c3.8 0 6.7 2.3 7.1 6 .2 2.2-.5 4.1-1.8 5.4",
+        "M9.2 6.9C7 7.4 6 9 6.4 11.2c.4 2.2 2 3.4 4 3.2",
+        "M10.4 14.4c.4 2.1.4 4 0 5.6-.2.8.4 1.5 1.2 1.5h.6c1.4 0 2.4-1 2.5-2.4l.4-4.7c2 0 3.4-1 3.9-2.6",
+    ),
+    "sqlite": (  # a feather
+        "M20.5 3.5c-6.5.3-11.3 3.6-12.6 9.6L7 17l3.9-.9c6-1.3 9.3-6.1 9.6-12.6z",
+        "M4 20.5 14.5 9.5",
+        "M9.2 12.2h5.6",
+    ),
+}
+_DATABASE = (
+    "M4 6.5c0-1.7 3.6-3 8-3s8 1.3 8 3-3.6 3-8 3-8-1.3-8-3v11c0 1.7 3.6 3 8 3s8-1.3 8-3v-11",
+    "M4 12c0 1.7 3.6 3 8 3s8-1.3 8-3",
+)
+
+
+def kind_tile(db_type: Text) -> rx.Component:
+    cases = [(name, _tile(paths, KIND_BADGE.get(name, "grey"))) for name, paths in _DRAWINGS.items()]
+    return rx.match(db_type, *cases, _tile(_DATABASE, "grey"))
+
+
+def _tile(paths: tuple[str, ...], tint: str) -> rx.Component:
+    drawing = svg(*(svg.path(d=path) for path in paths), view_box="0 0 24 24", aria_hidden="true")
+    return rx.el.span(drawing, class_name=f"kind-tile {tint}")

@@ -1,0 +1,120 @@
+import { useEffect, useRef, useState } from "react";
+import Keyboard from "lucide-react/dist/esm/icons/keyboard.mjs";
+import Database from "lucide-react/dist/esm/icons/database.mjs";
+import Moon from "lucide-react/dist/esm/icons/moon.mjs";
+import Plus from "lucide-react/dist/esm/icons/plus.mjs";
+import Search from "lucide-react/dist/esm/icons/search.mjs";
+import Zap from "lucide-react/dist/esm/icons/zap.mjs";
+import BookOpen from "lucide-react/dist/esm/icons/book-open.mjs";
+import { Modal } from "$/public/external/etl_engine/ui/components/modal/modal.jsx";
+
+const PAUSE = 100; // ms without a key before the server searches
+const ICONS = { new: Plus, test: Zap, theme: Moon, keys: Keyboard, open: Database, docs: BookOpen };
+
+// Go anywhere, do anything: commands by name, and connections that the server finds.
+export function Palette({ commands, found, searched, onSearch, onNew, onTest, onTheme, onPick }) {
+  const [open, setOpen] = useState(false);
+  const [text, setText] = useState("");
+  const [at, setAt] = useState(0);
+  const list = useRef(null);
+  const opener = useRef(null);
+  const acts = {
+    new: onNew, test: onTest, theme: onTheme,
+    keys: () => window.dispatchEvent(new Event("show-keys")),
+    docs: () => window.location.assign("/docs"),
+  };
+
+  useEffect(() => {
+    const down = (event) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+      event.preventDefault();
+      if (document.querySelector('dialog[open]:not(.palette), [role="dialog"][data-state="open"]')) return;
+      opener.current = document.activeElement;
+      setOpen((was) => !was);
+    };
+    const show = () => {
+      opener.current = document.activeElement;
+      setOpen(true);
+    };
+    document.addEventListener("keydown", down);
+    window.addEventListener("show-palette", show);
+    return () => {
+      document.removeEventListener("keydown", down);
+      window.removeEventListener("show-palette", show);
+    };
+  }, []);
+
+  useEffect(() => {
+    if (!open) return;
+    setText("");
+    setAt(0);
+  }, [open]);
+  useEffect(() => {
+    if (!open || !text.trim()) return;
+    const timer = setTimeout(() => onSearch(text.trim()), PAUSE);
+    return () => clearTimeout(timer);
+  }, [text, open]);
+
+  const words = text.trim().toLowerCase().split(/\s+/);
+  const fitting = commands.filter(({ label }) => words.every((word) => label.toLowerCase().includes(word)));
+  const current = text.trim() && searched === text.trim();
+  const connections = text.trim() ? found.map((one) => ({ ...one, act: "open" })) : [];
+  const items = [...fitting, ...connections];
+  const chosen = Math.min(at, items.length - 1);
+
+  useEffect(() => {
+    list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
+  }, [chosen]);
+
+  const run = (item) => {
+    setOpen(false);
+    setTimeout(() => (item.act === "open" ? onPick(item.id) : acts[item.act]?.()));
+  };
+  const key = (event) => {
+    const steps = { ArrowDown: 1, ArrowUp: -1 };
+    if (event.key in steps && items.length) {
+      event.preventDefault();
+      setAt((chosen + steps[event.key] + items.length) % items.length);
+    } else if (event.key === "Enter" && items[chosen] && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      run(items[chosen]);
+    }
+  };
+  const option = (item, number) => {
+    const Icon = ICONS[item.act];
+    return (
+      <li
+        key={item.id ?? item.act} id={`palette-${number}`} role="option" aria-selected={number === chosen}
+        onPointerMove={() => setAt(number)} onClick={() => run(item)}
+      >
+        <Icon size={17} aria-hidden="true" />
+        <span className="palette-label">{item.label}</span>
+        {item.hint && <span className="palette-hint">{item.hint}</span>}
+        {item.keys && <kbd aria-hidden="true">{item.keys}</kbd>}
+      </li>
+    );
+  };
+  return (
+    <Modal open={open} onClose={() => setOpen(false)} labelledBy="palette-title" className="palette">
+      <h2 id="palette-title" className="visually-hidden">Go anywhere, do anything</h2>
+      <div className="palette-input">
+        <Search size={18} aria-hidden="true" />
+        <input
+          autoFocus type="text" role="combobox" aria-label="Search for a command or a connection" maxLength={200}
+          aria-expanded="true" aria-controls="palette-list" aria-autocomplete="list"
+          aria-activedescendant={items.length ? `palette-${chosen}` : undefined}
+          placeholder="Search for a command or a connection" value={text} onKeyDown={key}
+          onChange={(event) => { setText(event.target.value); setAt(0); }}
+          autoComplete="off" autoCapitalize="off" autoCorrect="off" spellCheck={false}
+        />
+        <kbd aria-hidden="true">Esc</kbd>
+      </div>
+      <ul ref={list} id="palette-list" role="listbox" aria-label="Commands and connections">
+        {items.map(option)}
+      </ul>
+      <p role="status" className={items.length || (text.trim() && !current) ? "visually-hidden" : "palette-none"}>
+        {items.length ? `${items.length} found` : "Nothing is called like that"}
+      </p>
+    </Modal>
+  );
+}

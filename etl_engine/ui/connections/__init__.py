@@ -1,0 +1,1 @@
+"""The connections list: what it shows, and what can be done with each of them."""

@@ -1,0 +1,91 @@
+"""A connection as a card, and what cards and table rows have in common."""
+
+import reflex as rx
+
+from etl_engine.ui.components.badge import kind_badge
+from etl_engine.ui.components.icon_button import icon_button
+from etl_engine.ui.components.kind_tile import kind_tile
+from etl_engine.ui.components.spark import spark
+from etl_engine.ui.components.status import status
+from etl_engine.ui.components.time_ago import time_ago
+from etl_engine.ui.connection_form import ConnectionForm
+from etl_engine.ui.connections.actions import ConnectionActions
+from etl_engine.ui.connections.rows import Row
+from etl_engine.ui.connections.sparkline import HEIGHT, WIDTH
+from etl_engine.ui.connections.state import Connections
+from etl_engine.ui.connections.testing import ConnectionTests
+from etl_engine.ui.theme import TEST_STATUS, UNTESTED
+
+
+def cards() -> rx.Component:
+    return rx.el.ul(rx.foreach(Connections.rows, card), aria_label="Connections", class_name="grid-cards")
+
+
+def card(row: Row) -> rx.Component:
+    facts = (("Host", row.place), ("Database", row.database), ("User", row.username))
+    return rx.el.li(
+        rx.el.div(
+            kind_tile(row.db_type),
+            rx.el.div(title(row), kind_badge(row.db_type, row.title), class_name="card-title"),
+            status(row.status, TEST_STATUS, UNTESTED),
+            class_name="card-head",
+        ),
+        rx.el.dl(
+            *(fact(term, value) for term, value in facts),
+            rx.cond(row.status == "failed", why(row), fact("Server", row.server, row.version)),
+        ),
+        rx.el.div(last_test(row), acts(row), class_name="card-foot"),
+        key=row.id,
+        data_card=row.id,
+        data_status=row.status,
+        class_name="card connection",
+    )
+
+
+def title(row: Row) -> rx.Component:
+    """The name is the way into the connection."""
+    edit = rx.el.button(
+        row.name, type="button", title=row.name, on_click=ConnectionForm.open_edit(row.id), data_title=""
+    )
+    return rx.el.h2(edit)
+
+
+def fact(term: str, value: str, hover: str | None = None) -> rx.Component:
+    shown = rx.cond(
+        value != "",
+        rx.el.dd(value, title=value if hover is None else hover),
+        rx.el.dd("–", class_name="none", aria_label="none"),
+    )
+    return rx.fragment(rx.el.dt(term), shown)
+
+
+def why(row: Row) -> rx.Component:
+    """The cause in one line, in the place of what the server calls itself."""
+    return rx.fragment(rx.el.dt("Cause"), rx.el.dd(row.cause, title=row.cause, class_name="why"))
+
+
+def last_test(row: Row) -> rx.Component:
+    tested = rx.fragment(
+        rx.el.span(
+            time_ago(at=row.tested_at),
+            rx.cond(row.latency != "", rx.fragment(" · ", rx.el.span(row.latency, title=row.version))),
+            class_name="last-test",
+        ),
+        spark(row.spark.line, row.spark.fails, row.spark.words, WIDTH, HEIGHT),
+    )
+    return rx.cond(row.tested_at != "", tested, rx.el.span("Never tested", class_name="last-test"))
+
+
+def acts(row: Row) -> rx.Component:
+    running = ConnectionTests.running.contains(row.id)
+    return rx.el.div(
+        icon_button("zap", "Test " + row.name, "Test", ConnectionTests.test(row.id), busy=running, data_act="test"),
+        icon_button("pencil", "Edit " + row.name, "Edit", ConnectionForm.open_edit(row.id), data_act="edit"),
+        icon_button(
+            "copy", "Duplicate " + row.name, "Duplicate", ConnectionActions.duplicate(row.id), data_act="duplicate"
+        ),
+        icon_button(
+            "trash-2", "Delete " + row.name, "Delete", ConnectionActions.ask_to_delete(row.id), data_act="delete"
+        ),
+        class_name="acts",
+    )

@@ -1,0 +1,64 @@
+"""The connections as a table."""
+
+import reflex as rx
+
+from etl_engine.ui.components.badge import kind_badge
+from etl_engine.ui.components.kind_tile import kind_tile
+from etl_engine.ui.components.status import status
+from etl_engine.ui.connections.bar import Column
+from etl_engine.ui.connections.cards import acts, last_test, title
+from etl_engine.ui.connections.rows import Row
+from etl_engine.ui.connections.state import Connections
+from etl_engine.ui.theme import TEST_STATUS, UNTESTED
+
+
+def table() -> rx.Component:
+    return rx.el.div(
+        rx.el.table(
+            rx.el.caption("Connections", class_name="visually-hidden"),
+            rx.el.thead(
+                rx.el.tr(
+                    rx.foreach(Connections.bar.columns, _heading),
+                    rx.el.th("Status", scope="col"),
+                    rx.el.th(rx.el.span("Actions", class_name="visually-hidden"), scope="col"),
+                )
+            ),
+            rx.el.tbody(rx.foreach(Connections.rows, _row)),
+        ),
+        role="region",
+        aria_label="Connections",
+        tab_index=0,  # it scrolls sideways in narrow windows
+        class_name="card table",
+    )
+
+
+def _heading(column: Column) -> rx.Component:
+    arrow = rx.match(
+        column.sorted,
+        ("ascending", rx.icon("arrow-up", size=14, aria_hidden="true")),
+        ("descending", rx.icon("arrow-down", size=14, aria_hidden="true")),
+        rx.icon("chevrons-up-down", size=14, aria_hidden="true", class_name="unsorted"),
+    )
+    link = rx.el.a(column.title, arrow, href=column.address)
+    return rx.el.th(rx.cond(column.address != "", link, column.title), scope="col", aria_sort=column.sorted)
+
+
+def _row(row: Row) -> rx.Component:
+    place = rx.cond(row.place != "", rx.el.span(row.place, title=row.place))
+    return rx.el.tr(
+        rx.el.td(rx.el.div(kind_tile(row.db_type), title(row), class_name="row-title")),
+        rx.el.td(kind_badge(row.db_type, row.title)),
+        rx.el.td(rx.el.div(place, rx.el.small(row.database, title=row.database), class_name="row-place")),
+        rx.el.td(rx.el.div(last_test(row), class_name="row-test")),
+        rx.el.td(
+            rx.el.div(
+                status(row.status, TEST_STATUS, UNTESTED),
+                rx.cond(row.status == "failed", rx.el.small(row.cause, title=row.cause)),
+                class_name="row-status",
+            )
+        ),
+        rx.el.td(acts(row)),
+        key=row.id,
+        data_card=row.id,
+        data_status=row.status,
+    )
