@@ -133,6 +133,8 @@ class ServerCheck(ABC):
             raise self._on_its_rung(unknown_version(self.dialect)) from error
         except Fault as fault:
             raise self._on_its_rung(fault) from fault.__cause__
+        except (Closed, OSError) as error:
+            raise closed_at_once(self.where, "during the check") from error
         except (SQLAlchemyError, ValueError, TypeError, LookupError) as error:
             if self.ladder.listener_failed:
                 raise

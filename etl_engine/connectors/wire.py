@@ -59,12 +59,10 @@ def connect(addresses: Sequence[Address], port: int, deadline: Deadline) -> tupl
         while waiting or trying:
             if waiting:
                 address = waiting.pop(0)
-                one, code = _start(address, port)
-                if code in (0, errno.EINPROGRESS):
-                    trying[one] = address
-                else:
-                    one.close()
-                    refused.append((address, code))
+                try:
+                    trying[_start(address, port)] = address
+                except OSError as error:  # also where this machine has no IPv6 at all
+                    refused.append((address, error.errno or 0))
                     continue
             ready = _next_ready(trying, deadline, STAGGER_SECONDS if waiting else 1e9)
             for one in ready:
@@ -88,10 +86,14 @@ def _next_ready(trying: dict[socket.socket, Address], deadline: Deadline, patien
     return [one for one in trying if one in ready]
 
 
-def _start(address: Address, port: int) -> tuple[socket.socket, int]:
+def _start(address: Address, port: int) -> socket.socket:
     one = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
     one.setblocking(False)
-    return one, one.connect_ex((str(address), port))
+    code = one.connect_ex((str(address), port))
+    if code in (0, errno.EINPROGRESS):
+        return one
+    one.close()
+    raise OSError(code, os.strerror(code))
 
 
 def _unreachable(refused: Sequence[tuple[Address, int]], port: int) -> Fault:

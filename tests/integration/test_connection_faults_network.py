@@ -225,6 +225,21 @@ def test_a_machine_without_a_route(kind: str, monkeypatch: pytest.MonkeyPatch) -
     fault(climb(kind), "tcp", "network-unreachable", Who.NETWORK, "No route to host", "VPN")
 
 
+def test_a_machine_without_ipv6(resolver: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    original = socket.socket
+
+    def no_ipv6(family: int = -1, *more: Any, **other: Any) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return original(family, *more, **other)
+
+    with Scripted(pg_session("PostgreSQL 15.3")) as server:
+        resolver["db.test"] = ["::1", "127.0.0.1"]
+        monkeypatch.setattr("etl_engine.connectors.wire.socket.socket", no_ipv6)
+        done = climb("postgresql", host="db.test", port=server.port)
+    assert done.health.ok, done.health.failure
+
+
 def test_the_next_address_is_tried_when_the_first_is_refused(resolver: dict[str, Any]) -> None:
     with Scripted(pg_session("PostgreSQL 15.3")) as server:
         resolver["db.test"] = ["::1", "127.0.0.1"]
