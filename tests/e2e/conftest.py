@@ -10,6 +10,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
 from running import SHARED_BUILD, Server, running
 
+from etl_engine import wiring
+from etl_engine.model.collections import CONNECTIONS
+from etl_engine.services.context import Context
+from etl_engine.settings import Settings
+
 LAUNCH = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -58,8 +63,20 @@ class Watch:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(Server(tmp_path_factory.mktemp("e2e"), build=SHARED_BUILD)) as started:
+    settings = {"PYTHONPATH": str(Path(__file__).parent / "resolver")}  # no name is asked for outside this machine
+    with running(Server(tmp_path_factory.mktemp("e2e"), build=SHARED_BUILD, settings=settings)) as started:
         yield started
+
+
+@pytest.fixture
+def ctx(server: Server) -> Iterator[Context]:
+    """The server's own store, opened beside it; without connections before and after the test."""
+    engine = wiring.Engine(Settings(data_dir=server.folder / "data"))
+    opened = engine.context()
+    opened.store.delete(CONNECTIONS.name, {})
+    yield opened
+    opened.store.delete(CONNECTIONS.name, {})
+    engine.close()
 
 
 # Module by module: Playwright keeps an event loop running, in which asynchronous tests elsewhere cannot start theirs.

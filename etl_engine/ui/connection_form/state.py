@@ -189,6 +189,8 @@ class ConnectionForm(FormScreen, rx.State):
                         if self._test != mine:
                             return
                         self._take(came)
+                    if isinstance(came, TestResult) and came.details.recorded:
+                        live.nudge()
         except AskError as error:
             async with self:
                 if self._test == mine:
@@ -235,7 +237,7 @@ class ConnectionForm(FormScreen, rx.State):
         async with self:
             self._close()
             (await self.get_state(Toasts))._say("ok", f"Saved {name}")
-        _nudge()
+        live.nudge()
 
     @event(background=True)
     async def load_new_values(self) -> Events:
@@ -269,11 +271,6 @@ class _Wire:
         fields = {str(name): value for name, value in values.items()} if isinstance(values, dict) else {}
         names = tuple(name for name in removed if isinstance(name, str)) if isinstance(removed, list) else ()
         return cls(fields | {"db_type": db_type}, names)
-
-
-def _nudge() -> None:
-    if nudge := getattr(live, "nudge", None):
-        nudge()
 
 
 def _needed(receipt: str) -> str:
