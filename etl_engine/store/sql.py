@@ -18,6 +18,7 @@ from etl_engine.store.filters import Condition, Filter, Order
 from etl_engine.store.sql_engines import (
     STATEMENT_SECONDS,
     answered_within,
+    for_operator,
     in_our_words,
     place_of,
     postgresql_engine,
@@ -64,9 +65,19 @@ class SqlStore(CheckedStore[sa.Engine]):
             engine.execution_options(writes=True).begin() as connection,
         ):
             if self._dialect == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
-                connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # filling a new column may take longer
+                self._queue_in_postgresql(connection)
             create_or_evolve(connection, self._tables.values())
+
+    def _queue_in_postgresql(self, connection: sa.Connection) -> None:
+        with answered_within(connection.connection.dbapi_connection, STATEMENT_SECONDS + 0.5):
+            encoding = connection.scalar(sa.text("SHOW server_encoding"))
+            if encoding != "UTF8":
+                raise for_operator(
+                    f"{self.place} keeps text as {encoding}, which cannot hold every letter",
+                    "Make the database with: CREATE DATABASE etl_engine ENCODING 'UTF8' TEMPLATE template0.",
+                )
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # filling a new column may take longer
 
     def _disconnect(self, handle: sa.Engine) -> None:
         handle.dispose()
@@ -104,8 +115,6 @@ class SqlStore(CheckedStore[sa.Engine]):
 
     def _find(self, collection: Collection, where: Filter, order: Order, limit: int, skip: int) -> list[Document]:
         query = self._select(collection, where, order).limit(limit or None).offset(skip or None)
-        if skip and not limit and self._dialect == "sqlite":
-            query = query.limit(-1)
         with self._transaction() as connection:
             return [read(text) for text in connection.scalars(query)]
 

@@ -59,7 +59,10 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
     path = Path(url.database or "")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its WAL the mode of the file
+        # SQLite gives its WAL the mode of the file. One that exists is not opened here: closing it would end every lock
+        # that this process has on it.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise StoreUnavailable(
             f"{place_of(url)} cannot be opened: {error.strerror}",
@@ -87,9 +90,9 @@ def _begin_writing(connection: sa.Connection) -> None:
     """Take the lock first: a transaction that reads and then writes would fail where another one wrote in between.
 
     SQLite's own waiting backs off to 100 ms, so that a busy process starves the others: of eight writers in a loop the
-    unluckiest waited 2 s; asking every few milliseconds, it waited 0.1 s.
+    unluckiest waited 2 s; asking every few milliseconds, it waited 0.2 s.
     """
-    connection.exec_driver_sql("PRAGMA busy_timeout = 8")
+    connection.exec_driver_sql("PRAGMA busy_timeout = 3")
     try:
         _when_free(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     finally:
@@ -220,7 +223,7 @@ def _translation(place: str, error: sa.exc.DBAPIError) -> StoreError:
         fact, hint = _SQLITE_TROUBLE[name]
         return StoreUnavailable(f"{place} {fact}", hint=hint)
     if name in _SQLITE_DAMAGE:
-        return _for_operator(f"{place} {_SQLITE_DAMAGE[name]}", "Restore it from a backup.")
+        return for_operator(f"{place} {_SQLITE_DAMAGE[name]}", "Restore it from a backup.")
     state = getattr(native, "pgcode", None) or ""
     lost = error.connection_invalidated or (not state and isinstance(error, sa.exc.OperationalError))
     if lost or state.startswith(_POSTGRESQL_TROUBLE):
@@ -235,11 +238,11 @@ def _refused(place: str, error: sa.exc.DBAPIError) -> StoreError:
     native: Any = error.orig
     code = getattr(native, "pgcode", None) or getattr(native, "sqlite_errorname", None) or type(native).__name__
     if code == "42501":
-        return _for_operator(f"{place} does not let this user do that", "GRANT the user all rights on the database.")
+        return for_operator(f"{place} does not let this user do that", "GRANT the user all rights on the database.")
     return StoreError(f"{place} refused a statement ({code})")
 
 
-def _for_operator(message: str, hint: str) -> StoreError:
+def for_operator(message: str, hint: str) -> StoreError:
     error = StoreError(message, hint=hint)
     error.audience = Audience.OPERATOR
     return error

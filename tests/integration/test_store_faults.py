@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -30,6 +32,7 @@ from etl_engine.store.sql import SqlStore
 
 THINGS = Collection("things", {"name": str, "n": int}, indexes=(Index(("name",), unique=True),))
 LIMIT = 5.0
+LOCK = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
 PLANTED = "planted-s3cret-Zq7"
 
 
@@ -222,6 +225,13 @@ def test_a_postgresql_user_without_rights_is_told_what_to_grant(own_postgres: An
     assert "GRANT" in caught.value.hint
 
 
+def test_a_postgresql_database_that_cannot_hold_every_letter_is_refused(own_postgres: Any) -> None:
+    own_postgres.sql("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(StoreError, match="LATIN1") as caught:
+        SqlStore(new_database(own_postgres).rpartition("/")[0] + "/latin").open([THINGS])
+    assert "ENCODING 'UTF8'" in caught.value.hint
+
+
 @pytest.fixture
 def sqlite_store(tmp_path: Path) -> Iterator[SqlStore]:
     store = SqlStore(f"sqlite:///{tmp_path}/store.db")
@@ -306,6 +316,19 @@ def test_a_file_in_the_place_of_the_folder_is_said(tmp_path: Path) -> None:
     unavailable(lambda: SqlStore(f"sqlite:///{tmp_path}/file/store.db").open([THINGS]))
     (tmp_path / "folder").mkdir()
     unavailable(lambda: SqlStore(f"sqlite:///{tmp_path}/folder").open([THINGS]))
+
+
+def test_a_second_store_on_the_file_leaves_the_locks_of_the_first(sqlite_store: SqlStore, tmp_path: Path) -> None:
+    with sqlite_store._transaction(writes=True):
+        second = SqlStore(f"sqlite:///{tmp_path}/store.db")
+        unavailable(lambda: second.open([THINGS]))
+        done = subprocess.run(
+            [sys.executable, "-c", LOCK, str(tmp_path / "store.db")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "database is locked" in done.stderr
 
 
 def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
