@@ -124,7 +124,7 @@ def test(which: Which, as_json: Json = False) -> None:
     from etl_engine.services import connection_tests
 
     ctx = open_context()
-    found = _resolved(ctx, which)
+    found = resolved(ctx, which)
     result = ladder.climb(
         lambda report, cancelled: connection_tests.test_saved(ctx, found.id, on_step=report, cancelled=cancelled),
         output.notes() if as_json else output.answers(),
@@ -148,7 +148,7 @@ def delete(
     from etl_engine.services import connections
 
     ctx = open_context()
-    found = _resolved(ctx, which)
+    found = resolved(ctx, which)
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("nobody can be asked here: say that you mean it.", param_hint="--yes")
@@ -182,7 +182,7 @@ def _tested(ctx: "Context", draft: "ConnectionConfig", as_json: bool) -> "TestRe
     raise typer.Exit(1)
 
 
-def _resolved(ctx: "Context", text: str) -> Saved:
+def resolved(ctx: "Context", text: str) -> Saved:
     """The one connection with that name, that id, or an id that begins so."""
     from etl_engine.model.text import name_key
     from etl_engine.services import connections

@@ -21,7 +21,7 @@ _LOOK = {
     "fail": ("✗", "bold red"),
     "skipped": ("-", "dim"),
 }
-_WHO = {"you": "you", "dba": "your database administrator", "network": "your network administrator"}
+_WHO = {"dba": "your database administrator", "network": "your network administrator"}
 _STOPPING_SECONDS = 2.0
 
 
@@ -80,15 +80,14 @@ def _show(reports: "queue.Queue[StepReport | None]", console: Console) -> None:
 
 def _line(step: StepReport) -> Text:
     icon, style = _LOOK[step.state]
-    line = Text(f"{icon} {step.title:<26}", style=style)
-    if step.state not in ("pending", "running", "skipped"):
-        line.append(f"{step.ms:>7.0f} ms  ", style="dim")
-    if step.evidence:
-        line.append(output.plain(step.evidence), style="default")
+    line = Text().append(f"{icon} {step.title:<26}", style)
+    if step.state in ("pass", "warn", "fail"):
+        line.append(f"{step.ms:>7.0f} ms  ", "dim")
+    line.append(output.plain(step.evidence))
     for row in (*step.cause.splitlines(), *_indented("Fix: ", step.fix)):
-        line.append(f"\n    {output.plain(row)}", style="default")
-    if step.who:
-        line.append(f"\n    To be done by {_WHO[step.who]}.", style="dim")
+        line.append(f"\n    {output.plain(row)}")
+    if step.who and step.who != "you":
+        line.append(f"\n    To be done by {_WHO[step.who]}.", "dim")
     return line
 
 
