@@ -78,7 +78,7 @@ def send(engine: Engine, surfaces: Surfaces) -> Iterator[Send]:
 
     async def sent(method: str, path: str, **options: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://etl") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(method, path, **options)
 
     def send(method: str, path: str, *, expect: int, **options: Any) -> httpx.Response:
