@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import socket
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -13,10 +12,10 @@ import pytest
 from form_page import Api, FormPage
 from playwright.sync_api import BrowserContext, Page, WebSocket, expect
 from running import CHECKOUT, SHARED_BUILD, Server
-from scripted import Scripted
+from scripted import Scripted, silent
 from servers import MariadbServer, PostgresServer
 
-PHONE = {"viewport": {"width": 390, "height": 844}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"}
 SCHEMES = [{"color_scheme": "light"}, {"color_scheme": "dark"}]
 CANARY = "pl4nted-c4nary/?#@:%'\""
 
@@ -65,15 +64,10 @@ def stored(api: Api, postgres: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def silent() -> Iterator[Scripted]:
+def mute() -> Iterator[Scripted]:
     """A server that accepts and says nothing, for as long as somebody waits."""
-    with Scripted(wait_for_the_end) as server:
+    with Scripted(silent) as server:
         yield server
-
-
-def wait_for_the_end(client: socket.socket) -> None:
-    while client.recv(4096):
-        pass
 
 
 def test_a_postgresql_connection_is_made_tested_and_saved(
@@ -392,9 +386,9 @@ def test_what_the_box_does_not_understand_it_says(form: FormPage, page: Page) ->
     expect(form.field("name")).to_have_value("shop on db.example.com")
 
 
-def test_the_ladder_climbs_before_our_eyes_and_can_be_stopped(form: FormPage, page: Page, silent: Scripted) -> None:
+def test_the_ladder_climbs_before_our_eyes_and_can_be_stopped(form: FormPage, page: Page, mute: Scripted) -> None:
     form.open()
-    form.fill(name="Silent", host="127.0.0.1", port=silent.port, database="x", username="y", password="z")
+    form.fill(name="Silent", host="127.0.0.1", port=mute.port, database="x", username="y", password="z")
     form.test_button.click()
     expect(form.rung("Port")).to_have_class("rung pass")
     expect(form.rung("Encryption")).to_have_class("rung running")
@@ -402,20 +396,20 @@ def test_the_ladder_climbs_before_our_eyes_and_can_be_stopped(form: FormPage, pa
     form.cancel_button.click()
     expect(form.rung("Encryption")).to_have_class("rung skipped", timeout=1_000)
     expect(form.rung("Encryption")).to_contain_text("Cancelled")
-    silent.wait_until_all_have_gone(1.0)
+    mute.wait_until_all_have_gone(1.0)
     form.test_button.click()
     expect(form.rung("Encryption")).to_have_class("rung running")
     page.keyboard.press("Escape")
     expect(form.rung("Encryption")).to_have_class("rung skipped", timeout=1_000)
     expect(form.dialog).to_be_visible()
-    silent.wait_until_all_have_gone(1.0)
+    mute.wait_until_all_have_gone(1.0)
     form.test_button.click()
     expect(form.rung("Encryption")).to_have_class("rung running")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     form.dialog.get_by_role("button", name="Discard").click()
     form.closed()
-    silent.wait_until_all_have_gone(1.0)
+    mute.wait_until_all_have_gone(1.0)
 
 
 def test_a_setup_guide_names_what_was_typed(form: FormPage) -> None:

@@ -61,6 +61,7 @@ class FormScreen(rx.State, mixin=True):
     unread: Trouble = Trouble()
 
     phase: str = ""  # running | passed | failed | cancelled
+    results: int = 0  # how many tests have ended
     rungs: rx.Field[list[Rung]] = rx.field(default_factory=list)
     failure: Failure = Failure()
     headline: str = ""
@@ -197,6 +198,7 @@ class FormScreen(rx.State, mixin=True):
             return
         kind = next((one.title for one in self.kinds if one.db_type == self.db_type), self.db_type)
         self.rungs, self.report = ladder.rungs_of(came.details.steps), ladder.report_of(kind, came)
+        self.results += 1
         self.total, self._receipt = ladder.duration(came.details.ms), came.details.receipt or ""
         if came.success:
             self.phase, self.version = "passed", came.details.version or ""

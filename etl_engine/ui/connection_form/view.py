@@ -268,5 +268,6 @@ def _panel() -> rx.Component:
         rx.el.p(Form.said, role="status", class_name="visually-hidden"),
         inert=Form.asking,
         aria_label="Connection test",
+        data_results=Form.results,
         class_name=rx.cond(Form.outdated, "form-panel faded", "form-panel"),
     )
