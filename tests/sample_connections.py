@@ -3,13 +3,14 @@
 import datetime as dt
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from etl_engine.model.collections import CONNECTIONS
-from etl_engine.services import connections
-from etl_engine.services.connection_documents import as_config
+from etl_engine.services.connection_documents import UNTESTED, as_config, sealed_fields
 from etl_engine.services.context import Context
+from etl_engine.store.contract import Document
+from etl_engine.store.ids import new_id
 
 PASSWORD = "a-password-of-no-server"
 
@@ -74,19 +75,26 @@ def many(count: int) -> list[Sample]:
 
 
 def fill(ctx: Context, samples: Sequence[Sample]) -> list[str]:
-    """Create them with a history of tests; the first one is the newest. Answers their ids in this order."""
-    made = []
+    """Store them with a history of tests, all at once; the first one is the newest. Answers their ids in this order."""
     now = ctx.store.now()
-    for number, sample in reversed(list(enumerate(samples))):
-        values = {
-            "name": sample.name, "db_type": sample.db_type, "host": sample.host, "database": sample.database,
-            "username": sample.username, "password": PASSWORD,
-        }  # fmt: skip
-        made.append(connections.create(ctx, as_config(values)).id)
-        history = _tests(sample, now) if sample.ms else {}
-        changed = now - dt.timedelta(minutes=number)
-        ctx.store.update(CONNECTIONS.name, {"_id": made[-1]}, {**history, "updated_at": changed})
-    return made[::-1]
+    return [one["_id"] for one in ctx.store.insert(CONNECTIONS.name, *_documents(ctx, samples, now))]
+
+
+def _documents(ctx: Context, samples: Sequence[Sample], now: dt.datetime) -> Iterator[Document]:
+    vault = ctx.keyring.vault()
+    for number, sample in enumerate(samples):
+        values = {name: getattr(sample, name) for name in ("name", "db_type", "host", "database", "username")}
+        document_id, changed = new_id(), now - dt.timedelta(minutes=number)
+        yield {
+            "_id": document_id,
+            **sealed_fields(vault, as_config({**values, "password": PASSWORD}), document_id),
+            "created_at": changed,
+            "updated_at": changed,
+            "revision": 1,
+            "tests": [],
+            **UNTESTED,
+            **(_tests(sample, now) if sample.ms else {}),
+        }
 
 
 def _tests(sample: Sample, now: dt.datetime) -> dict[str, object]:

@@ -16,7 +16,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 # Kept between runs: installing the packages again would cost half a minute. A build knows the port it is for, so what
 # runs beside the server that most tests share has a folder of its own.
-SHARED_BUILD, SECOND_BUILD = ".web-e2e", ".web-e2e-second"
+SHARED_BUILD = os.environ.get("E2E_BUILD", ".web-e2e")  # another one lets two runs go side by side
+SECOND_BUILD = SHARED_BUILD + "-second"
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 # What a shell on a developer's machine may hold, and what a server started by another one leaves behind.

@@ -3,6 +3,7 @@ import { Modal } from "$/public/external/etl_engine/ui/components/modal/modal.js
 
 const dialogOpen = () => document.querySelector('dialog[open], [role="dialog"][data-state="open"]');
 const typing = (element) => element.closest("input, textarea, select, [contenteditable]");
+const APART = 24; // px between the tops of two rows, more than a card is lifted
 const cards = () => [...document.querySelectorAll("[data-card]")];
 const centre = (card) => {
   const { left, right, top } = card.getBoundingClientRect();
@@ -15,10 +16,10 @@ const neighbour = (all, from, key) => {
   if (key === "ArrowLeft" || key === "ArrowRight") return all[here + (key === "ArrowRight" ? 1 : -1)];
   const { x, y } = centre(from);
   const down = key === "ArrowDown";
-  const beyond = all.filter((card) => (down ? centre(card).y > y + 1 : centre(card).y < y - 1));
+  const beyond = all.filter((card) => (down ? centre(card).y > y + APART : centre(card).y < y - APART));
   const row = beyond.length && centre(down ? beyond[0] : beyond[beyond.length - 1]).y;
   return beyond
-    .filter((card) => Math.abs(centre(card).y - row) <= 1)
+    .filter((card) => Math.abs(centre(card).y - row) < APART)
     .sort((a, b) => Math.abs(centre(a).x - x) - Math.abs(centre(b).x - x))[0];
 };
 
@@ -37,7 +38,7 @@ export function Shortcuts({ children, search, onNew }) {
         const all = cards();
         if (!card && event.target !== document.body && event.target.id !== "main") return false;
         const to = card ? neighbour(all, card, key) : all[Math.min(last.current, all.length - 1)];
-        to?.querySelector("[data-title]").focus();
+        to?.querySelector("[data-name]").focus();
         to?.scrollIntoView({ block: "nearest" });
         return Boolean(to);
       }

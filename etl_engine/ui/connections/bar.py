@@ -11,7 +11,13 @@ from etl_engine.ui.connections.address import ORDERS, PAGE_SIZE, View
 from etl_engine.ui.theme import TEST_STATUS, UNTESTED, Look
 from etl_engine.ui.words import counted
 
-_COLUMNS = {"name": "Name", "db_type": "Type", "": "Host and database", "-last_tested_at": "Last test"}
+_COLUMNS = (
+    ("Name", "name"),
+    ("Status", "last_test_status"),
+    ("Type", "db_type"),
+    ("Host and database", ""),
+    ("Last test", "-last_tested_at"),
+)
 _NEAR = 1  # pages shown on both sides of this one
 
 
@@ -95,7 +101,7 @@ def bar_of(view: View, found: Overview) -> Bar:
         table=view.table,
         cards_address=view.address(table=False, page=page),
         table_address=view.address(table=True, page=page),
-        columns=[_column(view, sort, title) for sort, title in _COLUMNS.items()],
+        columns=[_column(view, sort, title) for title, sort in _COLUMNS],
         pages=list(_pages(view, page, last)) if last > 1 else [],
         before=view.address(page=page - 1) if page > 1 else "",
         after=view.address(page=page + 1) if page < last else "",

@@ -10,6 +10,7 @@ from etl_engine.ui.components.status import status
 from etl_engine.ui.components.time_ago import time_ago
 from etl_engine.ui.connection_form import ConnectionForm
 from etl_engine.ui.connections.actions import ConnectionActions
+from etl_engine.ui.connections.diagnosis import Diagnosis
 from etl_engine.ui.connections.rows import Row
 from etl_engine.ui.connections.sparkline import HEIGHT, WIDTH
 from etl_engine.ui.connections.state import Connections
@@ -45,7 +46,7 @@ def card(row: Row) -> rx.Component:
 def title(row: Row) -> rx.Component:
     """The name is the way into the connection."""
     edit = rx.el.button(
-        row.name, type="button", title=row.name, on_click=ConnectionForm.open_edit(row.id), data_title=""
+        row.name, type="button", title=row.name, on_click=ConnectionForm.open_edit(row.id), data_name=""
     )
     return rx.el.h2(edit)
 
@@ -60,8 +61,17 @@ def fact(term: str, value: str, hover: str | None = None) -> rx.Component:
 
 
 def why(row: Row) -> rx.Component:
-    """The cause in one line, in the place of what the server calls itself."""
-    return rx.fragment(rx.el.dt("Cause"), rx.el.dd(row.cause, title=row.cause, class_name="why"))
+    """The cause in one line, in the place of what the server calls itself; a click says what to do."""
+    look = rx.el.button(
+        rx.el.span(row.cause),
+        rx.el.span("What to do about it", class_name="visually-hidden"),
+        rx.icon("chevron-right", size=14, aria_hidden="true"),
+        type="button",
+        title=row.cause,
+        on_click=Diagnosis.open(row.id),
+        data_act="why",
+    )
+    return rx.fragment(rx.el.dt("Cause"), rx.el.dd(look, class_name="why"))
 
 
 def last_test(row: Row) -> rx.Component:

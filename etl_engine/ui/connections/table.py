@@ -19,7 +19,6 @@ def table() -> rx.Component:
             rx.el.thead(
                 rx.el.tr(
                     rx.foreach(Connections.bar.columns, _heading),
-                    rx.el.th("Status", scope="col"),
                     rx.el.th(rx.el.span("Actions", class_name="visually-hidden"), scope="col"),
                 )
             ),
@@ -28,7 +27,7 @@ def table() -> rx.Component:
         role="region",
         aria_label="Connections",
         tab_index=0,  # it scrolls sideways in narrow windows
-        class_name="card table",
+        class_name="card table-box",
     )
 
 
@@ -47,9 +46,6 @@ def _row(row: Row) -> rx.Component:
     place = rx.cond(row.place != "", rx.el.span(row.place, title=row.place))
     return rx.el.tr(
         rx.el.td(rx.el.div(kind_tile(row.db_type), title(row), class_name="row-title")),
-        rx.el.td(kind_badge(row.db_type, row.title)),
-        rx.el.td(rx.el.div(place, rx.el.small(row.database, title=row.database), class_name="row-place")),
-        rx.el.td(rx.el.div(last_test(row), class_name="row-test")),
         rx.el.td(
             rx.el.div(
                 status(row.status, TEST_STATUS, UNTESTED),
@@ -57,6 +53,15 @@ def _row(row: Row) -> rx.Component:
                 class_name="row-status",
             )
         ),
+        rx.el.td(kind_badge(row.db_type, row.title)),
+        rx.el.td(
+            rx.el.div(
+                place,
+                rx.el.small(row.database, rx.cond(row.username != "", " · " + row.username, ""), title=row.database),
+                class_name="row-place",
+            )
+        ),
+        rx.el.td(rx.el.div(last_test(row), class_name="row-test")),
         rx.el.td(acts(row)),
         key=row.id,
         data_card=row.id,

@@ -13,6 +13,7 @@ from etl_engine.ui.components.skeleton import skeleton_cards
 from etl_engine.ui.connection_form import ConnectionForm, connection_dialog
 from etl_engine.ui.connections.actions import ConnectionActions
 from etl_engine.ui.connections.cards import cards
+from etl_engine.ui.connections.diagnosis import diagnosis
 from etl_engine.ui.connections.finder import palette
 from etl_engine.ui.connections.sample import SampleData
 from etl_engine.ui.connections.state import Connections
@@ -38,6 +39,7 @@ def connections_list() -> rx.Component:
             ),
         ),
         _question(),
+        diagnosis(),
         connection_dialog(),
         shortcuts(SEARCH, _NEW),
         palette(),
