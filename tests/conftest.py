@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
+from copying import Pair
 from servers import MariadbServer, MissingBinary, PostgresServer, start_mariadb, start_postgres, temporary
 
 from etl_engine.settings import Settings
@@ -46,3 +48,14 @@ def mariadb_server() -> Iterator[MariadbServer]:
             yield server
     except MissingBinary as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture
+def pair(postgres_server: PostgresServer) -> Iterator[Pair]:
+    """Two empty databases of that server, to copy between."""
+    mark = uuid4().hex[:12]
+    made = Pair(postgres_server, f"from_{mark}", f"into_{mark}")
+    postgres_server.sql(f"CREATE DATABASE {made.source}", f"CREATE DATABASE {made.target}")
+    yield made
+    for database in (made.source, made.target):
+        postgres_server.sql(f"DROP DATABASE {database} WITH (FORCE)")

@@ -13,6 +13,7 @@ from etl_engine.connectors import guess, names, tls
 from etl_engine.connectors.catalogue import postgresql as catalogue
 from etl_engine.connectors.contract import Kind, Who
 from etl_engine.connectors.fault import Fault, OutOfTime
+from etl_engine.connectors.pg.data import PostgresqlData
 from etl_engine.connectors.server import RUNGS, ServerCheck, ServerConnector
 from etl_engine.connectors.sql import Dialect, Product, one
 from etl_engine.connectors.wire import Closed, Silent, Wire
@@ -245,7 +246,7 @@ class PostgresqlCheck(ServerCheck):
         return catalogue.explain(message, "", self._facts(), self.password) if message else self.not_this_service(text)
 
 
-class PostgresqlConnector(ServerConnector):
+class PostgresqlConnector(ServerConnector, PostgresqlData):
     """A connection to PostgreSQL."""
 
     check_type = PostgresqlCheck

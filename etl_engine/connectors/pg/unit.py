@@ -1,0 +1,192 @@
+"""One transaction in PostgreSQL: rows, ledger line and cursor, together or not at all."""
+
+from collections.abc import Sequence
+
+import psycopg2
+
+from etl_engine.connectors.names import double_quoted
+from etl_engine.connectors.pg import catalog, successor
+from etl_engine.connectors.pg.catalog import KIND, listed, quoted
+from etl_engine.connectors.pg.ledger import SEEN, Ledger
+from etl_engine.connectors.pg.refusals import translated
+from etl_engine.connectors.pg.session import Session
+from etl_engine.connectors.pg.source import BINARY
+from etl_engine.connectors.rows import Claim, Entry, Place, Rows, Unit, UnknownCommit
+from etl_engine.errors import Rejected
+from etl_engine.faultpoints import faultpoint
+from etl_engine.model.table import Column, TableName
+
+STAGE = 'pg_temp."_etl_stage"'
+_BLOCK = 1 << 17
+# Rows seen longer ago than this can only come again after a transaction that stays open for as long.
+_REMEMBERED = "interval '2 days'"
+
+
+class PostgresqlUnit(Unit):
+    """Begins with the first statement, and leaves nothing behind unless it is committed."""
+
+    def __init__(self, session: Session, ledger: Ledger, claim: Claim, name: TableName) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._claim = claim
+        self._name = name
+        self._into = {Place.STAGE: STAGE, Place.TARGET: quoted(name), Place.SUCCESSOR: quoted(name)}
+        self._frozen: set[Place] = set()
+        self._successor: successor.Successor | None = None
+        # Copied rows keep the values of identity columns; triggers and rules of the target do what they always do.
+        session.run("BEGIN", "SET LOCAL idle_in_transaction_session_timeout = '10min'")
+
+    def create(self, place: Place, columns: Sequence[Column], key: Sequence[str] = ()) -> None:
+        from etl_engine.connectors.pg.destination import create_table
+
+        session = self._session
+        if place is Place.STAGE:
+            session.run(create_table(STAGE, columns, (), temporary=True), doing="making the stage")
+            self._frozen.add(place)
+            return
+        existing = catalog.find(session, quoted(self._name)) if place is Place.SUCCESSOR else None
+        if existing is None:
+            session.run(create_table(quoted(self._name), columns, key), doing=f"making {self._name}")
+            self._frozen.add(place)
+            return
+        self._successor = successor.begin(session, self._name, existing)
+        self._into[place] = self._successor.sql
+        if self._successor.frozen:
+            self._frozen.add(place)
+
+    def add_columns(self, columns: Sequence[Column]) -> None:
+        for column in columns:
+            statement = f"ALTER TABLE {quoted(self._name)} ADD COLUMN {double_quoted(column.name)} {column.native}"
+            self._session.run(statement, doing=f"adding the column {column.name} to {self._name}")
+
+    def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
+        options = ["FORMAT binary"] if rows.form == BINARY else []
+        if place in self._frozen:
+            # Rows of a table made in this transaction may be frozen at once: a reader whose snapshot is older then
+            # finds the new rows, where it would otherwise find an empty table.
+            options.append("FREEZE")
+        with_options = f" ({', '.join(options)})" if options else ""
+        statement = f"COPY {self._into[place]} ({listed(columns)}) FROM STDIN{with_options}"
+        with self._session.cursor(f"writing to {self._name}") as cursor:
+            try:
+                cursor.copy_expert(statement, _Interrupted(rows), _BLOCK)
+            except (psycopg2.Error, SystemError) as error:
+                rows.check()  # where the source broke, that is what happened; the target only heard of it
+                if isinstance(error.__cause__, psycopg2.Error):  # the driver trips over an error while it asks for more
+                    raise error.__cause__ from None
+                raise
+            return int(cursor.rowcount)
+
+    def append_staged(self, columns: Sequence[str]) -> int:
+        return self._affected(
+            f"INSERT INTO {quoted(self._name)} ({listed(columns)}) OVERRIDING SYSTEM VALUE "  # noqa: S608
+            f"SELECT {listed(columns)} FROM {STAGE}"
+        )
+
+    def drop_seen(self, key: Sequence[str], version: Sequence[str], *, versions_hold: bool) -> int:
+        row_version, cursor, _ = map(_in_values, version)
+        seen = self._ledger.table(SEEN)
+        same = f"n.version IS NOT DISTINCT FROM s.{row_version}" if versions_hold else "true"
+        matching = (
+            f"n.stream = %s AND n.key = {_key_text(key)} AND n.cursor IS NOT DISTINCT FROM s.{cursor} AND "
+            f"({same} OR s.{row_version} IS NULL OR n.version IS NULL)"
+        )
+        self._affected(
+            f"UPDATE {seen} n SET seen_at = clock_timestamp() FROM {STAGE} s WHERE {matching}",  # noqa: S608
+            (self._claim.stream,),
+        )
+        return self._affected(f"DELETE FROM {STAGE} s USING {seen} n WHERE {matching}", (self._claim.stream,))  # noqa: S608
+
+    def remember_seen(self, key: Sequence[str], version: Sequence[str]) -> None:
+        row_version, cursor, again = map(_in_values, version)
+        seen = self._ledger.table(SEEN)
+        self._affected(
+            f"DELETE FROM {seen} WHERE stream = %s AND seen_at < clock_timestamp() - {_REMEMBERED}",  # noqa: S608
+            (self._claim.stream,),
+        )
+        self._affected(
+            f"INSERT INTO {seen} (stream, key, version, cursor) "  # noqa: S608
+            f"SELECT %s, {_key_text(key)}, s.{row_version}, s.{cursor} FROM {STAGE} s WHERE s.{again} = 'true'",
+            (self._claim.stream,),
+        )
+
+    def merge_staged(self, columns: Sequence[str], key: Sequence[str], newest: str, *, distinct: bool) -> int:
+        self._insist_on_keys(key)
+        values, order = listed(columns), ""
+        chosen = values
+        if not distinct:
+            # The same row wins whatever the order they came in: newest first, then by what the whole row says.
+            by = f"{double_quoted(newest)} DESC NULLS LAST, " if newest else ""
+            chosen = f"DISTINCT ON ({listed(key)}) {values}"
+            order = (
+                f" ORDER BY {listed(key)}, {by}({', '.join(double_quoted(name) + '::text' for name in columns)}) DESC"
+            )
+        others = [name for name in columns if name not in key]
+        changes = ", ".join(f"{double_quoted(name)} = EXCLUDED.{double_quoted(name)}" for name in others)
+        return self._affected(
+            f"INSERT INTO {quoted(self._name)} ({values}) OVERRIDING SYSTEM VALUE SELECT {chosen} FROM {STAGE}{order} "  # noqa: S608
+            f"ON CONFLICT ({listed(key)}) DO {f'UPDATE SET {changes}' if others else 'NOTHING'}"
+        )
+
+    def succeed(self, key: Sequence[str]) -> None:
+        if self._successor:
+            self._successor.take_place()
+        elif key:
+            with_key = f"ALTER TABLE {quoted(self._name)} ADD PRIMARY KEY ({listed(key)})"
+            self._session.run(with_key, doing=f"giving {self._name} its primary key")
+
+    def record(self, entry: Entry) -> None:
+        self._ledger.record(self._claim, entry)
+
+    def commit(self) -> None:
+        connection = self._session.connection
+        try:
+            with connection.cursor() as cursor:
+                faultpoint("copy.committing")
+                cursor.execute("COMMIT")
+                if cursor.statusmessage != "COMMIT":  # a transaction that had failed before answers ROLLBACK
+                    raise Rejected(f"{self._session.where} rolled back instead of committing", kind=KIND)
+        except psycopg2.Error as error:
+            if connection.closed or not error.pgcode or error.pgcode.startswith(("08", "57P")):
+                raise UnknownCommit(str(translated(error, self._session, "committing"))) from error
+            raise translated(error, self._session, f"committing into {self._name}") from error
+
+    def rollback(self) -> None:
+        self._session.rollback()
+
+    def _affected(self, statement: str, values: Sequence[str] | None = None) -> int:
+        with self._session.cursor(f"writing to {self._name}") as cursor:
+            cursor.execute(statement, values)
+            return int(cursor.rowcount)
+
+    def _insist_on_keys(self, key: Sequence[str]) -> None:
+        null = " OR ".join(f"{double_quoted(name)} IS NULL" for name in key)
+        (missing,) = self._session.one(f"SELECT count(*) FROM {STAGE} WHERE {null}")  # noqa: S608
+        if missing:
+            raise Rejected(
+                f"{missing} row{'s have' if missing > 1 else ' has'} NULL in the key ({', '.join(key)}): they cannot "
+                "be told apart, and merging them would write them again every time",
+                kind=KIND,
+                hint="Repair them in the source, leave them out with --query, or choose another --key.",
+            )
+
+
+class _Interrupted:
+    """The rows, as the driver wants them, with a point between the first block and the rest."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def read(self, size: int = -1) -> bytes:
+        if self._rows.bytes_read:
+            faultpoint("copy.loading")
+        return self._rows.read(size)
+
+
+def _key_text(key: Sequence[str]) -> str:
+    return f"ARRAY[{', '.join(f's.{_in_values(name)}::text' for name in key)}]::text"
+
+
+def _in_values(name: str) -> str:
+    """Quoted for a statement that the driver fills values into: there a percent sign means one of them."""
+    return double_quoted(name).replace("%", "%%")

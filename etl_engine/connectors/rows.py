@@ -1,0 +1,355 @@
+"""What the data plane asks of a connector: to read rows, to write them, to look around.
+
+A capability hands out sessions; a session is used by one thread, except its `stop`, and closed by its opener.
+Whatever the other side does comes out as an error of `etl_engine.errors`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from etl_engine.model.table import Column, Table, TableName
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A value of a cursor column: its exact text and the native type it was written in."""
+
+    text: str
+    native: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a cursor run stands: stored in the ledger by one run and handed to the next one as it is.
+
+    `reached` is the largest value read. The rest is what the source needs in order to find, next time, rows that were
+    committed late: its own words, which only the same kind of source reads.
+    """
+
+    column: str
+    reached: Mark | None
+    source: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a cursor is to be followed."""
+
+    column: str
+    since: Moment | None = None
+    back_seconds: float | None = None  # how far behind the cursor to look again; None: what the kind thinks right
+    nulls: str = "raise"  # rows without a cursor value: raise, include (every time), exclude
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """A piece of a table: rows with `low <= key < high`. None is open; bounds are exact texts, one per key column."""
+
+    key: tuple[str, ...]
+    low: tuple[str, ...] | None = None
+    high: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to read: a table or one query, its columns, and which rows."""
+
+    table: str = ""
+    query: str = ""
+    columns: tuple[str, ...] = ()  # empty: all
+    look: Look | None = None
+    piece: KeyRange | None = None
+    # Three extra columns of text at the end, under these names, by which rows are known that are read twice: the
+    # version of the row (NULL where there is none), its cursor, and whether a later run may read it again ("true").
+    version_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which rows a cursor run will read, decided inside the snapshot they are read from."""
+
+    after: Moment  # what the next run is to be given
+    floor: Mark | None = None  # rows are read from here on; None: all of them
+    covered: str = ""  # one sentence: which late commits are found, and which are not
+    versions_hold: bool = True  # a row's version means the same as at the last run; otherwise its cursor must do
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What went through one read."""
+
+    rows: int
+    bytes: int
+    checksum: str  # of the bytes as they went
+
+
+class Rows(ABC):
+    """One read in progress, in one form. Its memory is bounded by bytes, whatever the rows look like.
+
+    A relay form (undecoded bytes of one engine) is taken with `read`; the form `arrow` with `batches`. The last
+    `read` answers b"" only if the source came to a good end: a source that dies in the middle raises, since the other
+    side would take the end of the stream for the end of the table.
+    """
+
+    form: str
+    bytes_read: int = 0  # grows while somebody reads; looked at from other threads
+
+    @abstractmethod
+    def read(self, size: int = -1) -> bytes: ...
+
+    def batches(self) -> Iterator[Any]:
+        """pyarrow record batches of bounded bytes; only of the form `arrow`."""
+        raise NotImplementedError(f"{self.form} has no batches")
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise what the source has raised so far; does not wait for it."""
+
+    @abstractmethod
+    def finish(self) -> Totals:
+        """After the last byte: what it was. Raises what the source raised. Called before anything is committed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop reading at once, whatever is left; harmless after the end."""
+
+
+class Source(ABC):
+    """A session for reading, pinned so that a value reads the same from every server: UTC, ISO, UTF-8."""
+
+    identity: str  # of the database behind it, however it is addressed: two connections may lead to one
+
+    @abstractmethod
+    def describe(self, selection: Selection) -> Table:
+        """The exact schema of what would be read. Missing names the tables that look alike; Refused has the GRANT."""
+
+    @abstractmethod
+    def forms(self, table: Table) -> tuple[str, ...]:
+        """The forms these columns can be read in, the cheapest first."""
+
+    @abstractmethod
+    def begin(self, selection: Selection) -> Window | None:
+        """Take the snapshot that everything is read from until `end`. With a cursor: what will be read."""
+
+    @abstractmethod
+    def pieces(self, table: Table, rows: int) -> list[KeyRange]:
+        """Ranges of about so many rows by the primary key, that tile the table: each row lies in exactly one."""
+
+    @abstractmethod
+    def read(self, selection: Selection, table: Table, form: str) -> Rows: ...
+
+    @abstractmethod
+    def fingerprint(self, selection: Selection, columns: Sequence[Column], *, each: bool) -> "Fingerprint":
+        """What the selection amounts to as values of these types, read in the same snapshot, apart from the copy."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Give the snapshot back; before the other side waits for locks."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Break off whatever runs; called from another thread, any number of times."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What rows amount to, whatever their order: how many, and the sum of their hashes; with `each`, by column."""
+
+    rows: int
+    sums: Mapping[str, int]
+
+
+class UnknownCommit(Exception):
+    """The connection broke while the commit was under way. It is done or it is not, and only the ledger knows."""
+
+
+class Place(StrEnum):
+    """Where rows of a unit go."""
+
+    TARGET = "target"
+    STAGE = "stage"  # gone when the unit ends
+    SUCCESSOR = "successor"  # becomes the target, or takes its place row by row where too much hangs on the old one
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the ledger: one batch that is in the target for good."""
+
+    stream: str
+    batch_id: str
+    run_id: str
+    seq: int
+    rows: int
+    bytes: int
+    checksum: str
+    epoch: int
+    cursor_in: Mark | None = None
+    cursor_out: Mark | None = None
+    moment: Moment | None = None
+    committed_at: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write a stream. Whoever claims later has a higher epoch, and then nobody else commits."""
+
+    stream: str
+    epoch: int
+    run_id: str
+    resumed: bool  # the run before did not end: this goes on in its place
+    terms: str  # how that run was ordered, and in which pieces; as given to `claim`
+    plan: str = ""
+
+
+class Unit(ABC):
+    """One transaction at the destination: everything in it, its ledger line and its cursor, or nothing.
+
+    A strategy calls these in its own order, and `record` then `commit` last. Leaving without a commit rolls back.
+    """
+
+    @abstractmethod
+    def create(self, place: Place, columns: Sequence[Column], key: Sequence[str] = ()) -> None:
+        """Make the place of these columns; a successor of an existing target takes the shape of that instead."""
+
+    @abstractmethod
+    def add_columns(self, columns: Sequence[Column]) -> None: ...
+
+    @abstractmethod
+    def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
+        """Bulk load; answers how many rows the destination says it took."""
+
+    @abstractmethod
+    def append_staged(self, columns: Sequence[str]) -> int: ...
+
+    @abstractmethod
+    def drop_seen(self, key: Sequence[str], version: Sequence[str], *, versions_hold: bool) -> int:
+        """Take rows out of the stage that an earlier run of this stream has appended already."""
+
+    @abstractmethod
+    def remember_seen(self, key: Sequence[str], version: Sequence[str]) -> None:
+        """Keep which of the staged rows a later run may read again."""
+
+    @abstractmethod
+    def merge_staged(self, columns: Sequence[str], key: Sequence[str], newest: str, *, distinct: bool) -> int:
+        """Insert or update by key; of several staged rows with one key the newest by `newest` wins."""
+
+    @abstractmethod
+    def succeed(self, key: Sequence[str]) -> None:
+        """The successor becomes the target for every reader in the moment of the commit."""
+
+    @abstractmethod
+    def record(self, entry: Entry) -> None:
+        """Write the ledger line. Stale where another run holds a higher epoch."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """UnknownCommit where the connection broke and nobody knows; the ledger does."""
+
+    @abstractmethod
+    def rollback(self) -> None: ...
+
+
+class Destination(ABC):
+    """A session for writing one stream into one target."""
+
+    identity: str
+
+    @abstractmethod
+    def forms(self, table: Table) -> tuple[str, ...]:
+        """The forms that rows of these columns may be loaded from, if the target has exactly these types."""
+
+    @abstractmethod
+    def resolve(self, target: str) -> tuple[TableName, Table | None]:
+        """The full name of the target, and what stands there. Loud where it is something that cannot be written."""
+
+    @abstractmethod
+    def may_write(self, name: TableName, existing: Table | None, mode: str) -> None:
+        """Refused, with the GRANT, where this login lacks a right that the mode needs."""
+
+    @abstractmethod
+    def natives(self, table: Table, *, same_engine: bool) -> tuple[Column, ...]:
+        """The columns of a new target for these of the source."""
+
+    @abstractmethod
+    def ddl(self, name: TableName, columns: Sequence[Column], key: Sequence[str]) -> str: ...
+
+    @abstractmethod
+    def why_not_swapped(self, name: TableName) -> str:
+        """What hangs on the existing target so that replacing must happen inside it; "" if nothing does."""
+
+    @abstractmethod
+    def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool) -> Claim:
+        """Become the only writer of the stream. Conflict while another one is at work and not to be displaced."""
+
+    @abstractmethod
+    def keep_plan(self, claim: Claim, plan: str) -> None:
+        """Remember how the run is cut into pieces, so that whoever resumes it cuts in the same places."""
+
+    @abstractmethod
+    def entries(self, name: TableName, stream: str, run_id: str = "") -> list[Entry]:
+        """Of one run, in order; without a run, the last entry that carries a moment."""
+
+    @abstractmethod
+    def finished(self, claim: Claim) -> None:
+        """The run is complete: the next one is a new run."""
+
+    @abstractmethod
+    def unit(self, claim: Claim, name: TableName) -> Unit: ...
+
+    @abstractmethod
+    def fingerprint(self, name: TableName, columns: Sequence[Column], *, each: bool) -> Fingerprint: ...
+
+    @abstractmethod
+    def stop(self) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class Reads:
+    """A connector whose data can be read."""
+
+    def open_source(self) -> Source:
+        """A new session. Unreachable, Refused, Missing where there is none to be had."""
+        raise NotImplementedError
+
+
+class Writes:
+    """A connector that data can be written to."""
+
+    def open_destination(self) -> Destination:
+        raise NotImplementedError
+
+
+class Explores:
+    """A connector that can be looked around in."""
+
+    def explore(self) -> "Explorer":
+        raise NotImplementedError
+
+
+class Explorer(ABC):
+    """A session for looking around."""
+
+    @abstractmethod
+    def schemas(self) -> list[str]: ...
+
+    @abstractmethod
+    def tables(self, schema: str = "") -> list[Table]:
+        """Names, kinds and sizes; without columns."""
+
+    @abstractmethod
+    def describe(self, name: str) -> Table: ...
+
+    @abstractmethod
+    def sample(self, name: str, rows: int) -> list[list[str | None]]:
+        """The first rows as exact texts."""
+
+    @abstractmethod
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Moves rows: plans how, reads, applies a write mode, keeps the ledger."""

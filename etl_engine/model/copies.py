@@ -1,0 +1,137 @@
+"""A copy: what is ordered, what is planned, what became of it."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Mode = Literal["append", "replace", "merge"]
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
+SLICE_ROWS = 5_000_000
+
+
+class CopyOrder(BaseModel):
+    """What is to be copied, from where, to where, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source_id: str
+    target_id: str
+    table: Annotated[str, Field(max_length=1000, description="Table of the source: schema.table.")] = ""
+    query: Annotated[str, Field(max_length=1_000_000, description="One SELECT, in place of a table.")] = ""
+    target: Annotated[Name, Field(description="Table of the target.")]
+    mode: Mode = "append"
+    columns: Annotated[tuple[Name, ...], Field(description="Only these; all if empty.")] = ()
+    key: Annotated[tuple[Name, ...], Field(description="Columns that tell rows apart; the primary key if empty.")] = ()
+    cursor: Annotated[
+        str, Field(max_length=1000, description="Column that only grows: later runs read what is new.")
+    ] = ""
+    null_cursor: Literal["raise", "include", "exclude"] = "raise"
+    look_back: Annotated[
+        float | None, Field(ge=0, le=31_536_000, description="Seconds behind the cursor to read again.")
+    ] = None
+    new_columns: Annotated[
+        Literal["fail", "evolve", "ignore"], Field(description="Source columns that the target does not have.")
+    ] = "fail"
+    allow_lossy: Annotated[tuple[Name, ...], Field(description="Columns whose values may change on the way.")] = ()
+    slice_rows: Annotated[int, Field(ge=1, description="Rows to commit at a time, where a run can be resumed.")] = (
+        SLICE_ROWS
+    )
+    restart: Annotated[bool, Field(description="Forget the cursor, and any run that was broken off.")] = False
+    take_over: Annotated[bool, Field(description="Put this run in the place of one that is at work.")] = False
+    verify: Annotated[bool, Field(description="Read both sides again afterwards, and compare.")] = False
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if bool(self.table) == bool(self.query):
+            raise ValueError("give either a table or a query")
+        if self.mode == "replace" and self.cursor:
+            raise ValueError("a cursor makes no sense with replace: everything is read every time")
+        if self.mode == "append" and self.cursor and self.null_cursor == "include":
+            raise ValueError("rows without a cursor value would be appended again at every run; exclude them, or merge")
+        if self.mode == "append" and self.cursor and self.verify:
+            raise ValueError(
+                "the target keeps every version of a row, so it cannot be compared with the source: use merge"
+            )
+        if len(set(self.key)) < len(self.key) or len(set(self.columns)) < len(self.columns):
+            raise ValueError("a column is named twice")
+        return self
+
+
+class Rule(StrEnum):
+    """What becomes of a column's values."""
+
+    EXACT = "exact"
+    WIDENED = "widened"  # the target holds more than the source can
+    LOSSY = "lossy"  # a value may come out different: only where somebody allows it
+
+
+class ColumnRule(BaseModel):
+    """One column, and what becomes of it."""
+
+    name: str
+    source_type: str
+    target_type: str
+    rule: Rule
+    why: str = ""
+
+
+class CopyPlan(BaseModel):
+    """What a copy would do, without doing it."""
+
+    source: str
+    target: str
+    mode: Mode
+    lane: Literal["relay", "text", "typed"]
+    form: str
+    why: str = Field(description="Why this lane.")
+    columns: list[ColumnRule]
+    key: list[str]
+    statements: list[str] = Field(description="DDL that the target would see before the first row.")
+    notes: list[str] = []
+    rows: int | None = Field(default=None, description="The source's own estimate.")
+    bytes: int | None = None
+    cursor: str = ""
+    cursor_from: str | None = None
+
+
+class Verification(BaseModel):
+    """Both sides, read again."""
+
+    equal: bool
+    source_rows: int
+    target_rows: int
+    columns: list[str] = Field(default=[], description="Whose content differs, where the rows are as many.")
+    seconds: float
+
+
+class CopyReceipt(BaseModel):
+    """What became of a copy."""
+
+    stream: str
+    run_id: str
+    epoch: int
+    resumed: bool
+    source: str
+    target: str
+    mode: Mode
+    lane: str
+    form: str
+    rows: int = Field(description="Read from the source by this run.")
+    written: int = Field(description="Inserted or updated in the target.")
+    rejected: int = 0
+    bytes: int
+    seconds: float
+    batches: int
+    checksum: str = Field(
+        description="blake2b-128 of the bytes that went through; of their list where there were several batches."
+    )
+    columns: list[ColumnRule]
+    cursor: str = ""
+    cursor_from: str | None = None
+    cursor_to: str | None = None
+    notes: list[str] = []
+    verification: Verification | None = None
+    started_at: dt.datetime
+    finished_at: dt.datetime
