@@ -78,15 +78,16 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _writers_queue(connection: sa.Connection) -> None:
-        if connection.get_execution_options().get("writes", False):
-            _begin_writing(connection)
+        options = connection.get_execution_options()
+        if options.get("writes", False):
+            _begin_writing(connection, options.get("patience", STATEMENT_SECONDS))
         else:
             connection.exec_driver_sql("BEGIN")
 
     return engine
 
 
-def _begin_writing(connection: sa.Connection) -> None:
+def _begin_writing(connection: sa.Connection, patience: float) -> None:
     """Take the lock first: a transaction that reads and then writes would fail where another one wrote in between.
 
     SQLite's own waiting backs off to 100 ms, so that a busy process starves the others: of eight writers in a loop the
@@ -94,13 +95,13 @@ def _begin_writing(connection: sa.Connection) -> None:
     """
     connection.exec_driver_sql("PRAGMA busy_timeout = 3")
     try:
-        _when_free(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        _when_free(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), patience)
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(STATEMENT_SECONDS * 1000)}")
 
 
-def _when_free(attempt: Callable[[], object]) -> None:
-    deadline = time.monotonic() + STATEMENT_SECONDS
+def _when_free(attempt: Callable[[], object], patience: float = STATEMENT_SECONDS) -> None:
+    deadline = time.monotonic() + patience
     while True:
         try:
             attempt()
