@@ -4,14 +4,16 @@ import contextlib
 import re
 import urllib.parse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import axe
 import psycopg2
 import pytest
+from conftest import Watch
 from form_page import Api, FormPage
 from playwright.sync_api import BrowserContext, Page, WebSocket, expect
-from running import CHECKOUT, SHARED_BUILD, Server
+from running import CHECKOUT, SECOND_BUILD, SHARED_BUILD, Server, running
 from scripted import Scripted, silent
 from servers import MariadbServer, PostgresServer
 
@@ -218,7 +220,7 @@ def test_the_first_wrong_field_takes_the_focus(form: FormPage) -> None:
     form.unfold("TLS and advanced")
     form.fill(tls_server_name="a,b")
     form.unfold("TLS and advanced")
-    expect(form.field("tls_server_name")).to_be_hidden()
+    expect(form.problem("tls_server_name")).to_be_visible()  # a problem is never folded away
     form.test_button.click()
     expect(form.field("tls_server_name")).to_be_focused()
     expect(form.problem("tls_server_name")).to_contain_text("must be one host")
@@ -537,6 +539,25 @@ def test_a_planted_password_stays_where_it_belongs(
     searched = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert any(path.is_relative_to(server.folder / "states") for path in searched)
     assert not [path for path in searched for word in words if word.encode() in path.read_bytes()]
+
+
+def test_a_server_that_is_started_anew_finds_the_form_as_it_was(page: Page, watch: Watch, tmp_path: Path) -> None:
+    own = Server(tmp_path / "own", build=SECOND_BUILD)
+    watch.allow_origin(urllib.parse.urlsplit(own.url).netloc)
+    watch.tolerate("WebSocket connection")
+    form = FormPage(page, own)
+    with running(own):
+        form.open("mysql")
+        form.fill(name="Orders", host="db.example.com", password=CANARY)
+        form.dialog.locator("form").evaluate("form => { form.dataset.old = '' }")
+        own.terminate()
+    with running(own):
+        expect(form.dialog.locator("form:not([data-old])")).to_be_visible(timeout=30_000)
+        form.ready()
+        for name, value in {"name": "Orders", "host": "db.example.com", "password": CANARY, "port": "3306"}.items():
+            expect(form.field(name)).to_have_value(value)
+        page.keyboard.press("Escape")
+        expect(form.dialog.get_by_text("Your changes will be lost")).to_be_visible()
 
 
 def listen(websocket: WebSocket, received: list[str]) -> None:

@@ -1,6 +1,7 @@
 // What the connection form needs of the browser itself. What is typed stays in the DOM: it is collected when it is
 // tested or saved, and the server hears of a change by the name of its field alone.
 import { useEffect, useImperativeHandle, useRef, useState } from "react";
+import { useLocation } from "react-router";
 import Check from "lucide-react/dist/esm/icons/check.mjs";
 import ClipboardPaste from "lucide-react/dist/esm/icons/clipboard-paste.mjs";
 import Copy from "lucide-react/dist/esm/icons/copy.mjs";
@@ -9,6 +10,10 @@ import EyeOff from "lucide-react/dist/esm/icons/eye-off.mjs";
 
 const REMOVE = "remove:"; // before the name of a stored secret: the checkbox that takes it away
 const FILL_FRAMES = 60; // a field that comes with another kind is there some frames later
+
+// What is typed, for the one case in which the dialog goes without being told to: the server was started anew.
+let typed = null;
+let revived = null;
 
 const opened = (control) => {
   const fold = control.closest("details");
@@ -21,7 +26,7 @@ const soon = (attempt, frames = FILL_FRAMES) => {
 };
 
 export function FormShell({
-  ref, children, attempt, asking, dirty, testing, ready, onTest, onSave, onCancel, onTouch, onLeave, ...rest
+  ref, children, shown, attempt, wrong, asking, dirty, testing, ready, onTest, onSave, onCancel, onTouch, onLeave, ...rest
 }) {
   const form = useRef(null);
   const told = useRef(new Set()); // fields whose change the server knows since the last test
@@ -55,6 +60,7 @@ export function FormShell({
   const touch = (control) => {
     const name = control.name.replace(REMOVE, "");
     if (!name) return;
+    typed = collected()[0];
     // At once, not after the server's answer: these values are not the tested ones any more.
     if (name !== "name" && part("save")) part("save").disabled = true;
     if (!told.current.has(name) || control.getAttribute("aria-invalid") === "true") {
@@ -88,15 +94,19 @@ export function FormShell({
   }));
 
   useEffect(() => {
-    if (!attempt) return;
-    const wrong = form.current.querySelector('[aria-invalid="true"]');
-    if (wrong) opened(wrong).focus();
+    form.current.querySelectorAll('[aria-invalid="true"]').forEach(opened); // a problem is never folded away
+  }, [wrong.join()]);
+
+  useEffect(() => {
+    if (attempt) form.current.querySelector('[aria-invalid="true"]')?.focus();
   }, [attempt]);
 
   useEffect(() => {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const outcome = !testing && form.current.querySelector(".outcome");
-    if (outcome) outcome.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    if (!testing) form.current.querySelector(".outcome")?.scrollIntoView({ block: "nearest", behavior });
+    else if (matchMedia("(max-width: 860px)").matches) {
+      form.current.querySelector(".form-panel").scrollIntoView({ block: "start", behavior });
+    }
   }, [testing]);
 
   useEffect(() => {
@@ -118,6 +128,12 @@ export function FormShell({
 
   useEffect(() => {
     const here = form.current;
+    if (revived && shown) {
+      const before = collected()[0];
+      Object.keys(before).filter((name) => (revived[name] ?? before[name]) !== before[name]).forEach((name) => onTouch(name));
+      fill(revived);
+      revived = null;
+    }
     return () => setTimeout(() => {
       if (here.isConnected || (document.activeElement && document.activeElement !== document.body)) return;
       (opener?.isConnected && opener !== document.body ? opener : document.getElementById("main"))?.focus();
@@ -257,8 +273,10 @@ const asked = (search) => {
 const isForm = () => asked(location.search).some(Boolean);
 
 // Keeps the address of the page in step with the dialog, so that Back closes it and a link opens it.
-export function FormAddress({ kind, connection, dirty, missed, onVisit, onBack }) {
+export function FormAddress({ kind, connection, visited, dirty, missed, onVisit, onBack }) {
   const shown = kind || connection;
+  const page = useLocation();
+  const first = useRef(page.search);
   const was = useRef("");
   const now = useRef({});
   now.current = { shown, dirty, kind, connection };
@@ -288,13 +306,22 @@ export function FormAddress({ kind, connection, dirty, missed, onVisit, onBack }
   }, []);
 
   useEffect(() => {
+    if (page.search !== first.current && isForm() && !now.current.shown) onVisit(...asked(location.search));
+    first.current = page.search;
+  }, [page.search]); // a link within the app, which is no popstate
+
+  useEffect(() => {
     if (shown) {
       if (!isForm()) push();
       else if (location.pathname + location.search + location.hash !== url()) history.replaceState(history.state, "", url());
+    } else if (was.current && !visited) {
+      revived = typed;
+      onVisit(...asked(location.search));
     } else if (was.current && isForm()) {
       if (history.state?.form) history.back();
       else history.replaceState(history.state, "", url());
     }
+    if (!shown) typed = null;
     was.current = shown;
   }, [shown]);
 

@@ -20,7 +20,9 @@ class FormShell(rx.Component):
     library = _JSX.importable_path
     tag = "FormShell"
 
+    shown: rx.Var[bool]  # not while it fades away
     attempt: rx.Var[int]  # goes up when a test or a save was refused: the first wrong field takes the focus
+    wrong: rx.Var[list[str]]  # the fields with a problem
     asking: rx.Var[bool]
     dirty: rx.Var[bool]
     testing: rx.Var[bool]
@@ -79,6 +81,7 @@ class FormAddress(rx.Component):
 
     kind: rx.Var[str]
     connection: rx.Var[str]
+    visited: rx.Var[bool]  # false again when the server was started anew and knows nothing of this browser
     dirty: rx.Var[bool]
     missed: rx.Var[int]  # goes up when there is nothing to open at this address
     on_visit: rx.EventHandler[passthrough_event_spec(str, str)]

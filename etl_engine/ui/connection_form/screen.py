@@ -17,6 +17,8 @@ from etl_engine.ui.connection_form.guide import Block, guide_of
 from etl_engine.ui.connection_form.ladder import Failure, Rung
 from etl_engine.ui.session import AskError, Trouble
 
+TOO_OLD = "The test does not count any more: it is older than ten minutes, or of other values"
+
 
 @dataclass
 class Choice:
@@ -37,6 +39,7 @@ class Read:
 class FormScreen(rx.State, mixin=True):
     """One connection being made or changed, as one browser tab sees it."""
 
+    visited: bool = False  # whether a page has said that it is there
     shown: bool = False
     serial: int = 0  # of this opening: the browser makes fresh inputs for each
     missed: int = 0  # how often there was nothing to open
@@ -87,6 +90,10 @@ class FormScreen(rx.State, mixin=True):
     @rx.var
     def dirty(self) -> bool:
         return self.shown and bool(self.touched)
+
+    @rx.var
+    def wrong(self) -> list[str]:
+        return list(self.problems)
 
     @rx.var
     def testing(self) -> bool:
@@ -237,10 +244,11 @@ class FormScreen(rx.State, mixin=True):
             name = problem.pointer.removeprefix("/")
             if name in titles:
                 found.setdefault(name, sentence(titles[name], problem))
-        if any(problem.code == "test-receipt" for problem in problems):
-            self.phase, self._receipt = "", ""
         self.problems, self.stale = found, isinstance(cause, Stale)
         self.trouble = Trouble() if found and len(found) == len(problems) else error.trouble
+        if any(problem.code == "test-receipt" for problem in problems):
+            self.phase, self._receipt = "", ""
+            self.trouble = Trouble(TOO_OLD, "Test again.")
         self.attempt += 1
 
 

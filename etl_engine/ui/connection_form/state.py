@@ -8,7 +8,7 @@ from typing import Any
 
 import reflex as rx
 
-from etl_engine.errors import BadInput, Problem
+from etl_engine.errors import BadInput
 from etl_engine.model.connection import TestResult
 from etl_engine.services import connection_tests, connections, forms, paste
 from etl_engine.services.connection_tests import OnStep
@@ -57,6 +57,7 @@ class ConnectionForm(FormScreen, rx.State):
     def visit(self, new: str, edit: str) -> Any:
         """A page was opened, perhaps by a link to a form. What a reload left behind is forgotten."""
         self._leave()
+        self.visited = True
         if edit:
             return ConnectionForm.open_edit(edit)
         return ConnectionForm.open_new(new) if new else None
@@ -275,6 +276,5 @@ class _Wire:
 
 def _needed(receipt: str) -> str:
     if not receipt:
-        problem = Problem("/test_receipt", "test-receipt", "is missing", "Test the connection first.")
-        raise BadInput(UNTESTED, hint=problem.fix, problems=(problem,))
+        raise BadInput(UNTESTED, hint="Test the connection first.")
     return receipt

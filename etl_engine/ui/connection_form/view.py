@@ -21,6 +21,7 @@ def connection_dialog() -> rx.Component:
         form_address(
             kind=rx.cond(Form.shown & (Form.connection_id == ""), Form.db_type, ""),
             connection=rx.cond(Form.shown, Form.connection_id, ""),
+            visited=Form.visited,
             dirty=Form.dirty,
             missed=Form.missed,
             on_visit=Form.visit,
@@ -61,7 +62,9 @@ def _form() -> rx.Component:
         _panel(),
         id=FORM,
         key=Form.opening,
+        shown=Form.shown,
         attempt=Form.attempt,
+        wrong=Form.wrong,
         asking=Form.asking,
         dirty=Form.dirty,
         testing=Form.testing,
@@ -230,6 +233,7 @@ def _question() -> rx.Component:
         rx.el.button("Discard", type="button", on_click=Form.discard, class_name="button danger"),
         role="alertdialog",
         aria_labelledby="form-question",
+        data_unchecked="",
         class_name="form-question",
     )
 
