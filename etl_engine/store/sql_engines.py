@@ -1,6 +1,5 @@
 """Engines for SQLite and PostgreSQL: safe writes, calls that end in time, and errors in the words of the house."""
 
-import logging
 import os
 import socket
 import sqlite3
@@ -23,8 +22,6 @@ from etl_engine.store.sql_tables import index_name
 # Together below 5 s: wait for a free connection, ask an idle one whether it lives, make a new one.
 POOL_SECONDS, PING_SECONDS, CONNECT_SECONDS = 1, 1.5, 2
 STATEMENT_SECONDS = 3.5
-# Its DEBUG lines print whole rows.
-logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
 
 
 def store_url(text: str) -> sa.URL:

@@ -32,7 +32,12 @@ from etl_engine.store.sql import SqlStore
 
 THINGS = Collection("things", {"name": str, "n": int}, indexes=(Index(("name",), unique=True),))
 LIMIT = 5.0
-LOCK = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+COUNT = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(*connection.execute("SELECT count(*) FROM things").fetchone())
+connection.close()
+"""
 PLANTED = "planted-s3cret-Zq7"
 
 
@@ -318,17 +323,21 @@ def test_a_file_in_the_place_of_the_folder_is_said(tmp_path: Path) -> None:
     unavailable(lambda: SqlStore(f"sqlite:///{tmp_path}/folder").open([THINGS]))
 
 
-def test_a_second_store_on_the_file_leaves_the_locks_of_the_first(sqlite_store: SqlStore, tmp_path: Path) -> None:
-    with sqlite_store._transaction(writes=True):
-        second = SqlStore(f"sqlite:///{tmp_path}/store.db")
-        unavailable(lambda: second.open([THINGS]))
-        done = subprocess.run(
-            [sys.executable, "-c", LOCK, str(tmp_path / "store.db")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "database is locked" in done.stderr
+def test_a_second_store_on_the_file_does_not_end_the_locks_of_the_first(sqlite_store: SqlStore, tmp_path: Path) -> None:
+    sqlite_store.insert("things", {"name": "a"})
+    second = SqlStore(f"sqlite:///{tmp_path}/store.db")
+    second.open([THINGS])
+
+    def counted_elsewhere() -> str:
+        """By a process that, if nobody else had the file open, would remove its WAL when it leaves."""
+        command = [sys.executable, "-c", COUNT, str(tmp_path / "store.db")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert counted_elsewhere() == "1"
+    sqlite_store.insert("things", {"name": "b"})
+    second.insert("things", {"name": "c"})
+    assert counted_elsewhere() == "3"
+    second.close()
 
 
 def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
@@ -404,7 +413,9 @@ def _update_that_fails(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> N
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "nx27017"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+def any_store(request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
+    """One that was opened while everything was logged."""
+    caplog.set_level(logging.DEBUG)
     if request.param == "nx27017":
         with nx_27017(tmp_path) as url:
             store: Any = MongoStore(url, "etl")
@@ -420,7 +431,6 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 
 def test_no_value_reaches_a_log_or_a_traceback(any_store: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
     seen: list[str] = []
 
     def refused(call: Callable[[], object]) -> None:

@@ -94,15 +94,22 @@ def test_every_write_waits_for_the_journal_of_a_majority(store: MongoStore, sent
     assert sent.commands[2][1]["updates"][0]["q"] == {"_id": ObjectId(one["_id"])}
 
 
-def test_the_url_cannot_weaken_the_writes(server: str, sent: Sent) -> None:
-    client = functools.partial(pymongo.MongoClient, event_listeners=[sent])
-    weak = MongoStore(f"{server}/?w=0&journal=false&readPreference=secondary", "etl_weak", client_class=client)
+def test_the_url_cannot_weaken_the_writes_nor_the_reads(server: str) -> None:
+    made: list[pymongo.MongoClient[Any]] = []
+
+    def client(*values: Any, **options: Any) -> pymongo.MongoClient[Any]:
+        made.append(pymongo.MongoClient(*values, **options))
+        return made[-1]
+
+    weak = MongoStore(
+        f"{server}/?w=0&journal=false&readPreference=secondary&timeoutMS=0", "etl_weak", client_class=client
+    )
     weak.open([CLAIMS])
-    sent.commands.clear()
-    weak.delete("claims", {})
-    assert sent.commands[0][1]["writeConcern"] == CONFIRMED
-    assert "$readPreference" not in sent.commands[0][1] or sent.commands[0][1]["$readPreference"]["mode"] == "primary"
+    assert weak.delete("claims", {}) == 0, "an unacknowledged write could not say"
     weak.close()
+    assert made[-1].write_concern.document == CONFIRMED
+    assert made[-1].read_preference == pymongo.ReadPreference.PRIMARY
+    assert made[-1].options.timeout == 3.5
 
 
 def test_indexes_are_created_with_their_uniqueness_and_direction(store: MongoStore, sent: Sent) -> None:
