@@ -21,13 +21,14 @@ OLDEST_WITH_XID8 = 130000
 _HALF_OF_ALL_XIDS = 2**31
 _USEFUL = {Family.TIMESTAMP, Family.DATE, Family.INTEGER, Family.DECIMAL, Family.TEXT, Family.UUID}
 _TIMES = {Family.TIMESTAMP, Family.DATE}
-# Asked before the snapshot is taken: who begins after this is not older than `at`.
+# Asked before the snapshot is taken: who begins after this is not older. Of sessions that this role may not see, all
+# is NULL but the name of the database, and even the type of the backend.
 _OPEN = """
 SELECT least(min(xact_start), clock_timestamp())::text,
        count(*) FILTER (WHERE query = '<insufficient privilege>'),
        (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database())
 FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type IS DISTINCT FROM 'autovacuum worker'
 """
 _SNAPSHOT = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text"
 # A clock without a zone may be that of any zone: twelve hours behind UTC is the earliest reading.
