@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 
 from etl_engine.services.paste import LARGEST_TEXT
+from etl_engine.ui.components.kind_tile import kind_tile
 from etl_engine.ui.connection_form.browser import form_address, form_shell, paste_box
 from etl_engine.ui.connection_form.fields import PREFIX, Fold, chooser, field_view
 from etl_engine.ui.connection_form.guide import guide_view
@@ -80,6 +81,7 @@ def _form() -> rx.Component:
 
 def _head() -> rx.Component:
     return rx.el.header(
+        kind_tile(Form.db_type),
         rx.el.div(
             rx.dialog.title(
                 rx.cond(Form.connection_id == "", "New connection", "Edit connection"),
