@@ -15,7 +15,7 @@ from etl_engine.services.changes import Change, ChangeFeed
 
 log = structlog.get_logger("etl_engine.ui")
 
-SECONDS_BETWEEN_POLLS = 0.4
+SECONDS_BETWEEN_POLLS = 0.25
 SECONDS_WITHOUT_BROWSERS = 5.0  # the feed stays warm: whoever opens a page misses nothing from then on
 SECONDS_AFTER_NEWS = 0.15  # a hundred changes at once are a few refreshes, not a hundred
 
@@ -65,12 +65,13 @@ async def watch_changes(app: rx.App, listeners: Mapping[str, Sequence[Any]]) -> 
     """Runs as long as the server: tells browsers when things changed, by the noun of what changed."""
     _bell.hang()
     feed, lost, slept = ChangeFeed(), False, 0.0
+    soon = True  # the feed starts with its first poll: before the first page can be opened
     while True:
-        rang = await _bell.wait(SECONDS_BETWEEN_POLLS)
+        rang = soon or await _bell.wait(SECONDS_BETWEEN_POLLS)
         slept += SECONDS_BETWEEN_POLLS
         if not (rang or _connected(app) or slept >= SECONDS_WITHOUT_BROWSERS):
             continue
-        slept = 0.0
+        soon, slept = False, 0.0
         try:
             news = await asyncio.to_thread(_poll, feed)
         except Exception as error:

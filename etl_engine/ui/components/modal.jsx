@@ -8,15 +8,19 @@ export function Modal({ open, onClose, children, labelledBy, describedBy, role, 
     if (open && !here.open) here.showModal();
     if (!open && here.open) here.close();
   }, [open]);
+  const leave = () => { // at once; whoever opened it hears of it
+    dialog.current.close();
+    onClose();
+  };
   return (
     <dialog
       ref={dialog} role={role} aria-labelledby={labelledBy} aria-describedby={describedBy}
       className={`modal ${className ?? ""}`}
       onCancel={(event) => {
-        event.preventDefault(); // whoever opened it closes it
-        onClose();
+        event.preventDefault();
+        leave();
       }}
-      onClick={(event) => event.target === dialog.current && onClose()}
+      onClick={(event) => event.target === dialog.current && leave()}
     >
       {open ? <div className="modal-body">{children}</div> : null}
     </dialog>
