@@ -109,4 +109,4 @@ def _explained(kind: str, context: Mapping[str, Any], message: str) -> tuple[str
         return "not-a-choice", "is none of the choices", f"Use {context['expected']}."
     if must == "must not be blank":
         return "empty", must, "Enter at least one character."
-    return "invalid", must, ""
+    return "invalid", must, "Remove it." if must.startswith("must not contain") else "Correct it."
