@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     @classmethod
     def _folder(cls, folder: Path) -> Path:
         folder = folder.expanduser()
+        if "?" in str(folder.absolute()):
+            raise ValueError("must be a folder without a question mark: SQLite would read options there")
         if folder.exists() and not folder.is_dir():
             raise ValueError("must be a folder, or the name of one to be made")
         return folder

@@ -177,6 +177,12 @@ def test_the_data_folder_cannot_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_p
     )
 
 
+def test_a_data_folder_that_sqlite_would_misread_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(monkeypatch, DATA_DIR="what?").message == (
+        "DATA_DIR is 'what?', and must be a folder without a question mark: SQLite would read options there"
+    )
+
+
 @pytest.mark.parametrize("variable", ["STORE_URL", "MONGODB_URL"])
 def test_a_wrong_store_url_is_refused_without_being_repeated(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     error = refusal(monkeypatch, **{variable: f"mysql://engine:{SECRET}@127.0.0.1/x"})
