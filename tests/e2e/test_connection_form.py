@@ -1,6 +1,7 @@
 """The connection form in a real browser, with a production build and real databases."""
 
 import contextlib
+import json
 import re
 import urllib.parse
 from collections.abc import Iterator
@@ -79,6 +80,7 @@ def test_a_postgresql_connection_is_made_tested_and_saved(
     page.get_by_role("button", name="New Connection").first.click()
     form.ready()
     assert "new=" in page.url
+    expect(form.dialog.get_by_role("heading", level=2, name="New connection")).to_be_visible()
     form.field("db_type").select_option("postgresql")
     expect(form.field("port")).to_have_value("5432")
     form.fill(name="Orders", **postgres)
@@ -354,6 +356,8 @@ def test_a_link_to_nothing_says_so_and_leaves_a_clean_address(form: FormPage, pa
 
 @pytest.mark.parametrize("context", [{"permissions": ["clipboard-read", "clipboard-write"]}], indirect=True, ids=[""])
 def test_whatever_is_pasted_fills_the_form(form: FormPage, page: Page, api: Api, postgres: dict[str, Any]) -> None:
+    received: list[str] = []
+    page.on("websocket", lambda socket: listen(socket, received))
     form.open("mysql")
     secret = urllib.parse.quote(CANARY, safe="")
     url = "postgresql://{username}:{secret}@{host}:{port}/{database}".format(**postgres, secret=secret)
@@ -370,6 +374,9 @@ def test_whatever_is_pasted_fills_the_form(form: FormPage, page: Page, api: Api,
     form.save_button.click()
     form.closed()
     assert api.call("POST", f"{api.all()[0]['_id']}/test")["success"]
+    (back,) = [text for text in received if CANARY.partition("/")[0] in text]
+    assert '"_set_value"' in back  # into the field, once
+    assert CANARY.partition("/")[0] not in json.dumps(json.loads(back[back.index("[") :])[1].get("delta"))
 
 
 def test_what_the_box_does_not_understand_it_says(form: FormPage, page: Page) -> None:

@@ -232,6 +232,15 @@ async def test_a_secret_is_not_looked_at_as_it_is_left(browser: Browser) -> None
     assert SECRET not in everything(browser.form)
 
 
+async def test_a_url_in_the_wrong_field_is_not_kept(browser: Browser) -> None:
+    await browser.fire("open_new", "scripted")
+    for name in ("host", "database", "username", "name"):
+        await browser.fire("leave_field", name, f"postgres://me:{SECRET}@db/shop")
+        assert "pl4nted" not in everything(browser.form)
+    await browser.fire("leave_field", "username", "reader")
+    assert browser.form._typed == {"username": "reader", "database": ""}
+
+
 async def test_a_taken_name_is_said_as_it_is_left_and_as_it_is_saved(browser: Browser, ctx: Context) -> None:
     await browser.fire("open_new", "scripted")
     await browser.test()

@@ -28,11 +28,16 @@ class Block:
     parts: list[Part] = field(default_factory=list)
 
 
+def fits(name: str) -> bool:
+    """Whether a name goes into the guide as it is."""
+    return _PLAIN.fullmatch(name) is not None
+
+
 def guide_of(setup: str, username: str, database: str) -> list[Block]:
     """The Markdown of the guide as blocks."""
     text = setup
     for name, typed in (("username", username), ("database", database)):
-        text = text.replace(f"{{{name}}}", typed if _PLAIN.fullmatch(typed) else f"your_{name}")
+        text = text.replace(f"{{{name}}}", typed if fits(typed) else f"your_{name}")
     blocks: list[Block] = []
     for number, piece in enumerate(_FENCE.split(text)):
         if number % 2:

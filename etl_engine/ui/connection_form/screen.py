@@ -13,7 +13,7 @@ from etl_engine.services.forms import Form
 from etl_engine.services.paste import Understood
 from etl_engine.ui.connection_form import ladder
 from etl_engine.ui.connection_form.fields import Field, Fold, defaults_of, every, fields_of
-from etl_engine.ui.connection_form.guide import Block, guide_of
+from etl_engine.ui.connection_form.guide import Block, fits, guide_of
 from etl_engine.ui.connection_form.ladder import Failure, Rung
 from etl_engine.ui.session import AskError, Trouble
 
@@ -171,8 +171,9 @@ class FormScreen(rx.State, mixin=True):
         self.problems = {name: said for name, said in self.problems.items() if name not in among} | dict(problems)
 
     def _prepare_guide(self, values: Mapping[str, Any]) -> None:
-        names = {name: value for name, value in values.items() if name in ("username", "database")}
-        self._typed = self._typed | {name: str(value)[:100] for name, value in names.items()}
+        for name in ("username", "database"):
+            if name in values:  # what does not fit is not kept: somebody may have pasted a whole URL into the field
+                self._typed[name] = str(values[name]) if fits(str(values[name])) else ""
         self.guide = guide_of(self._setup, self._typed.get("username", ""), self._typed.get("database", ""))
 
     def _fill(self, found: Understood, other_kind: Form | None) -> dict[str, str]:

@@ -85,7 +85,7 @@ def _head() -> rx.Component:
         rx.el.div(
             rx.dialog.title(
                 rx.cond(Form.connection_id == "", "New connection", "Edit connection"),
-                as_="h2",
+                custom_attrs={"as": "h2"},
                 class_name="form-title",
             ),
             rx.dialog.description(
