@@ -15,7 +15,7 @@ import typer
 from etl_engine import __version__
 from etl_engine.cli import output, ports
 from etl_engine.cli.output import Json
-from etl_engine.errors import BadSetting
+from etl_engine.errors import BadSetting, Problem
 
 if TYPE_CHECKING:
     from etl_engine.wiring import Engine
@@ -61,8 +61,10 @@ def _everything() -> Iterator[Finding]:
     try:
         engine = wiring.engine()
     except BadSetting as error:
-        for problem in error.problems:
-            yield Finding("settings", "fail", problem.message, "Correct it in the environment or in .env.")
+        # The settings name every wrong one; the store refuses its address as a whole.
+        for problem in error.problems or (Problem("", error.code, error.message, error.hint),):
+            fix = problem.fix or "Correct it in the environment or in .env."
+            yield Finding("settings", "fail", problem.message, fix)
         yield from _drivers()
         return
     yield _settings()

@@ -69,6 +69,26 @@ def test_every_wrong_setting_is_a_finding_and_the_rest_is_looked_at(
     assert findings(answer)["driver postgresql"]["status"] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("setting", "url", "says"),
+    [
+        ("STORE_URL", "sqlite:///x.db?mode=ro", "takes no options"),
+        ("MONGODB_URL", "mongodb://u:hu/nter22@127.0.0.1/x?foo=bar", "The MongoDB URL cannot be understood"),
+    ],
+)
+def test_a_store_url_that_the_store_refuses_is_a_finding_with_its_hint(
+    etl: CommandLine, monkeypatch: pytest.MonkeyPatch, setting: str, url: str, says: str
+) -> None:
+    monkeypatch.setenv(setting, url)
+    monkeypatch.setenv("ENCRYPTION_KEY", new_key())
+    answer = etl("check", "--json")
+    assert (answer.code, answer.document["ok"]) == (1, False)
+    found = findings(answer)["settings"]
+    assert found["status"] == "fail"
+    assert says in found["detail"] and found["fix"]
+    assert "nter22" not in answer.out + answer.err
+
+
 def test_a_key_that_is_gone_or_does_not_fit_is_a_finding_with_a_fix(
     etl: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
