@@ -25,6 +25,8 @@ DEFAULT_ORIGINS = (
 )
 # Never connected to, whatever the operator allows: link-local addresses and cloud metadata services.
 ALWAYS_DENIED = ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "192.0.0.192/32")
+# First parts of paths that the app, its pages and Reflex use themselves.
+_TAKEN_PATHS = frozenset({"docs", "health", "ping", "assets", "connections"})
 _SECRET_SETTINGS = frozenset({"encryption_key", "mongodb_url", "store_url"})
 
 
@@ -93,6 +95,8 @@ class Settings(BaseSettings):
     def _path(cls, path: str) -> str:
         if not re.fullmatch(r"(/[a-z0-9_-]+)+", path):
             raise ValueError("must be a path such as /api/v1: lower-case letters, digits, _ and - behind each /")
+        if path.split("/")[1].startswith("_") or path.split("/")[1] in _TAKEN_PATHS:
+            raise ValueError("must begin with another word: that path is taken by the app itself")
         return path
 
     @field_validator("faultpoints")
@@ -130,8 +134,7 @@ class Settings(BaseSettings):
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
-            parts = urlsplit(origin)
-            if "*" in origin or parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+            if not _is_origin(origin):
                 raise ValueError(f"{origin!r} must be an exact origin such as http://localhost:3000")
         return origins
 
@@ -158,6 +161,8 @@ class Settings(BaseSettings):
     @field_validator("store_url")
     @classmethod
     def _store_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and re.fullmatch(r"sqlite:/*(:memory:.*|\?.*)?", url.get_secret_value()):
+            raise ValueError("must name a file: sqlite:////var/lib/etl-engine/store.db")
         return _with_scheme(url, "sqlite", "postgresql", "postgresql+psycopg2", "mongodb", "mongodb+srv")
 
     @field_validator("mongodb_url")
@@ -194,6 +199,19 @@ class Settings(BaseSettings):
         return self.effective_store_url.startswith("sqlite")
 
     @property
+    def store_files(self) -> tuple[Path, ...]:
+        """The embedded store's file and what SQLite keeps beside it; empty for a server."""
+        if not self.embedded:
+            return ()
+        file = Path(self.effective_store_url.partition("?")[0].removeprefix("sqlite:///")).absolute()
+        return tuple(file.with_name(file.name + tail) for tail in ("", "-wal", "-shm", "-journal"))
+
+    @property
+    def store_variable(self) -> str:
+        """Which variable says where the store is."""
+        return "STORE_URL" if self.store_url else "MONGODB_URL" if self.mongodb_url else "DATA_DIR"
+
+    @property
     def keys(self) -> tuple[str, ...]:
         return tuple(key.get_secret_value() for key in self.encryption_key)
 
@@ -213,6 +231,8 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         problems = tuple(_problem(dict(detail)) for detail in error.errors(include_url=False))
         raise BadSetting("; ".join(problem.message for problem in problems), problems=problems) from None
+    except UnicodeDecodeError:
+        raise BadSetting("The file .env is not UTF-8 text", hint="Save it as UTF-8.") from None
     for secret in (*settings.keys, *_url_passwords(settings)):
         hide(secret)
     return settings
@@ -233,6 +253,18 @@ def _url_passwords(settings: Settings) -> list[str]:
     urls = [url.get_secret_value() for url in (settings.store_url, settings.mongodb_url) if url]
     typed = [match[1] for url in urls if (match := re.search(r"://[^:/@]*:(.+)@", url, re.DOTALL))]
     return [*typed, *map(unquote, typed)]
+
+
+def _is_origin(text: str) -> bool:
+    """Scheme, host and perhaps a port, to the letter as a browser sends them."""
+    try:
+        parts = urlsplit(text)
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        return False
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    exact = re.fullmatch(r"[a-z0-9.:\[\]-]+", f"{host}{port}") is not None
+    return exact and parts.scheme in ("http", "https") and text == f"{parts.scheme}://{host}{port}"
 
 
 def _with_scheme(url: SecretStr | None, *schemes: str) -> SecretStr | None:

@@ -18,6 +18,7 @@ from etl_engine.services.context import Context
 from etl_engine.services.keyring import Keyring
 from etl_engine.settings import Settings
 from etl_engine.store.contract import Store
+from etl_engine.store.opening import Opening
 
 KEY_FILE = "encryption.key"
 NEW_KEY = "made a new key in {} (mode 0600): back it up, apart from the store"
@@ -30,8 +31,7 @@ class Engine:
         self.config = config
         self.made_key_file: Path | None = None
         self._store = _store(config)
-        self._lock = threading.Lock()
-        self._context: Context | None = None
+        self._opening = Opening(self._open)
 
     @property
     def key_file(self) -> Path:
@@ -40,23 +40,18 @@ class Engine:
     @property
     def store_exists(self) -> bool:
         """Whether the file of the embedded store is there."""
-        return Path(self.config.effective_store_url.removeprefix("sqlite:///")).exists()
+        return any(file.exists() for file in self.config.store_files[:1])
 
     def context(self) -> Context:
         """The Context of this process. Opens the store the first time, and tries again while it cannot be reached.
 
         Raises StoreUnavailable while there is no store, Locked when the key does not open it.
         """
-        if self._context is None:
-            with self._lock:
-                if self._context is None:
-                    self._context = self._open()
-        return self._context
+        return self._opening.get()
 
     def close(self) -> None:
-        with self._lock:
-            self._context = None
-            self._store.close()
+        self._opening.forget()
+        self._store.close()
 
     def _open(self) -> Context:
         config = self.config
@@ -67,11 +62,10 @@ class Engine:
         for root in config.effective_file_roots:
             with contextlib.suppress(OSError):
                 root.mkdir(parents=True, exist_ok=True)
-        data = config.data_dir.absolute()
         surroundings = Surroundings(
             deny=config.denied_networks,
             file_roots=config.effective_file_roots,
-            forbidden_paths=(self.key_file, *(data / f"etl_engine.db{tail}" for tail in ("", "-wal", "-shm"))),
+            forbidden_paths=(self.key_file, *config.store_files),
         )
         return Context(self._store, keyring, surroundings)
 
@@ -149,7 +143,13 @@ def start(process: str, port: int | None = None) -> Engine:
 
 
 def _store(config: Settings) -> Store:
-    url = config.effective_store_url
+    try:
+        return _store_at(config, config.effective_store_url)
+    except BadSetting as error:
+        raise BadSetting(f"{config.store_variable} cannot be used: {error.message}", hint=error.hint) from error
+
+
+def _store_at(config: Settings, url: str) -> Store:
     if url.startswith("mongodb"):
         from etl_engine.store.mongo import MongoStore
 

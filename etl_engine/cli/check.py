@@ -146,9 +146,7 @@ def _file_modes(engine: "Engine") -> Iterator[Finding]:
     files: list[tuple[str, Path, Literal["warn", "fail"]]] = []
     if not config.keys:
         files.append(("key file mode", engine.key_file, "fail"))
-    if config.embedded:
-        store = Path(config.effective_store_url.removeprefix("sqlite:///"))
-        files += [("store file mode", Path(f"{store}{tail}"), "warn") for tail in ("", "-wal", "-shm")]
+    files += [("store file mode", file, "warn") for file in config.store_files]
     if Path(".env").is_file():
         files.append((".env mode", Path(".env").absolute(), "warn"))
     for name, path, verdict in files:

@@ -3,7 +3,9 @@
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Mapping
+import random
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,7 +31,7 @@ from etl_engine.store.contract import Document
 from etl_engine.store.ids import new_id
 
 UNDO_SECONDS = 120
-_ATTEMPTS = 5
+_ATTEMPTS = 50
 _NAME_LENGTH = 120
 
 Status = Literal["success", "failed", "untested"]
@@ -130,25 +132,18 @@ def update(
     whatever is stored. A secret that is left out, or sent back as its mask, stays as it is.
     """
     access.require(ctx, "connection:update")
-    for _ in range(_ATTEMPTS):
-        document = stored(ctx, connection_id)
-        vault = ctx.keyring.vault()
-        before = opened(vault, document, replaced=patch)
-        after = patched(before, patch)  # first: a patch that is wrong is wrong for every revision
-        _insist_on(document, revision)
-        changed = changed_fields(before, after)
-        if not changed and not receipt:
-            return saved(document)
-        changes: dict[str, Any] = dict.fromkeys(before.keys() - type(after).model_fields.keys())
-        changes |= sealed_fields(vault, after, connection_id) | {"updated_at": ctx.store.now()}
-        changes |= UNTESTED if changed - {"name"} else {}
-        changes |= tested_by_receipt(vault, after, receipt, document["tests"])
-        with (
-            contextlib.suppress(Stale),  # somebody was faster: once more, on top of that
-            audit.recorded(ctx, "connection:update", connection_id, document["name"], sorted(changed)),
-        ):
-            return saved(_compared_and_set(ctx, document, changes, after.name))
-    raise _busy(connection_id)
+    document, changes, changed = _prepared(ctx, connection_id, patch, revision, receipt)
+    if not changes:
+        return saved(document)
+    with audit.recorded(ctx, "connection:update", connection_id, document["name"], sorted(changed)):
+        for _ in _attempts():
+            updated = _compared_and_set(ctx, document, changes)
+            if updated is not None:
+                return saved(updated)
+            document, changes, _ = _prepared(ctx, connection_id, patch, revision, receipt)
+            if not changes:  # somebody else just made the same change
+                return saved(document)
+        raise _busy(connection_id)
 
 
 def duplicate(ctx: Context, connection_id: str) -> Saved:
@@ -168,19 +163,17 @@ def duplicate(ctx: Context, connection_id: str) -> Saved:
 def delete(ctx: Context, connection_id: str, *, revision: int | None = None) -> str:
     """Remove a connection. Answers an undo token: with it, `restore` brings the connection back for two minutes."""
     access.require(ctx, "connection:delete")
-    for _ in range(_ATTEMPTS):
-        document = stored(ctx, connection_id)
-        _insist_on(document, revision)
-        undo = ctx.keyring.vault().sign({"undo": json.dumps(document, default=_tagged_time)})
-        with (
-            contextlib.suppress(Stale),  # somebody was faster: once more, on top of that
-            audit.recorded(ctx, "connection:delete", connection_id, document["name"]),
-        ):
+    document = stored(ctx, connection_id)
+    _insist_on(document, revision)
+    with audit.recorded(ctx, "connection:delete", connection_id, document["name"]):
+        for _ in _attempts():
             # Only what was read is deleted: the token brings back exactly that.
-            if not ctx.store.delete(CONNECTIONS.name, {"_id": connection_id, "revision": document["revision"]}):
-                raise Stale
-            return undo
-    raise _busy(connection_id)
+            undo = ctx.keyring.vault().sign({"undo": json.dumps(document, default=_tagged_time)})
+            if ctx.store.delete(CONNECTIONS.name, {"_id": connection_id, "revision": document["revision"]}):
+                return undo
+            document = stored(ctx, connection_id)
+            _insist_on(document, revision)
+        raise _busy(connection_id)
 
 
 def restore(ctx: Context, undo: str) -> Saved:
@@ -194,6 +187,25 @@ def restore(ctx: Context, undo: str) -> Saved:
         return _inserted(ctx, document)
 
 
+def _prepared(
+    ctx: Context, connection_id: str, patch: Mapping[str, Any], revision: int | None, receipt: str
+) -> tuple[Document, dict[str, Any], set[str]]:
+    """The document as it is, what the patch writes onto it (nothing, where nothing changes), and the changed fields."""
+    document = stored(ctx, connection_id)
+    vault = ctx.keyring.vault()
+    before = opened(vault, document, replaced=patch)
+    after = patched(before, patch)  # first: a patch that is wrong is wrong for every revision
+    _insist_on(document, revision)
+    changed = changed_fields(before, after)
+    if not changed and not receipt:
+        return document, {}, changed
+    changes: dict[str, Any] = dict.fromkeys(before.keys() - type(after).model_fields.keys())
+    changes |= sealed_fields(vault, after, connection_id) | {"updated_at": ctx.store.now()}
+    changes |= UNTESTED if changed - {"name"} else {}
+    changes |= tested_by_receipt(vault, after, receipt, document["tests"])
+    return document, changes, changed
+
+
 def _insist_on(document: Document, revision: int | None) -> None:
     if revision is not None and document["revision"] != revision:
         raise Stale(
@@ -201,6 +213,13 @@ def _insist_on(document: Document, revision: int | None) -> None:
             hint="Read it again, and repeat your change on top of it.",
             context={"yours": revision, "stored": document["revision"]},
         )
+
+
+def _attempts() -> Iterator[None]:
+    """Of a compare-and-set. Each lost one means that somebody else's change is stored now; a pause spreads rivals."""
+    for attempt in range(_ATTEMPTS):
+        yield
+        time.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.05)))  # noqa: S311 - guards nothing
 
 
 def _busy(connection_id: str) -> Conflict:
@@ -214,15 +233,12 @@ def _inserted(ctx: Context, document: Document) -> Saved:
         raise _taken(ctx, document["name"]) from None
 
 
-def _compared_and_set(ctx: Context, document: Document, changes: dict[str, Any], name: str) -> Document:
+def _compared_and_set(ctx: Context, document: Document, changes: dict[str, Any]) -> Document | None:
     here = {"_id": document["_id"], "revision": document["revision"]}
     try:
-        updated = ctx.store.update(CONNECTIONS.name, here, changes, increment={"revision": 1})
+        return ctx.store.update(CONNECTIONS.name, here, changes, increment={"revision": 1})
     except DuplicateKey:
-        raise _taken(ctx, name) from None
-    if updated is None:
-        raise Stale
-    return updated
+        raise _taken(ctx, changes["name"]) from None
 
 
 def _taken(ctx: Context, name: str) -> Conflict:

@@ -34,15 +34,14 @@ class Preflight(rx.plugins.Plugin):
             return
         from etl_engine import wiring
 
-        engine = wiring.engine()
         try:
-            engine.context()
+            engine = wiring.engine()
+            with contextlib.closing(engine):  # the server's own process opens it again
+                engine.context()
         except (BadSetting, Locked) as error:
             raise SystemExit(refusal(error)) from None
         except StoreUnavailable:
             pass  # the server says so, and tries again at every use
-        finally:
-            engine.close()  # the server's own process opens it again
         if engine.made_key_file:
             structlog.get_logger().warning(wiring.NEW_KEY.format(engine.made_key_file))
 

@@ -303,7 +303,7 @@ def test_of_eight_updates_of_one_revision_one_is_made(ctx: Context) -> None:
     assert connections.get(ctx, made.id).revision == 2
 
 
-def test_a_lost_race_stands_in_the_audit_as_what_it_was(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_race_is_run_again_and_stands_in_the_audit_once(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     made = connections.create(ctx, draft())
     update, raced = ctx.store.update, []
 
@@ -316,7 +316,15 @@ def test_a_lost_race_stands_in_the_audit_as_what_it_was(ctx: Context, monkeypatc
     monkeypatch.setattr(ctx.store, "update", overtaken)
     changed = connections.update(ctx, made.id, {"host": "mine"}).model_dump()
     assert (changed["host"], changed["database"]) == ("mine", "theirs")
-    assert audited(ctx)[1:] == [("connection:update", "failed", "stale"), ("connection:update", "done", "")]
+    assert audited(ctx)[1:] == [("connection:update", "done", "")]
+
+
+def test_thirty_updates_at_once_without_a_revision_are_all_made(ctx: Context) -> None:
+    made = connections.create(ctx, draft())
+    answers = at_once(30, lambda n: connections.update(ctx, made.id, {"host": f"h{n}"}))
+    assert [answer for answer in answers if not isinstance(answer, Saved)] == []
+    assert connections.get(ctx, made.id).revision == 31
+    assert audited(ctx)[1:] == [("connection:update", "done", "")] * 30
 
 
 # Receipts

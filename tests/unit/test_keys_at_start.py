@@ -2,17 +2,20 @@
 
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from etl_engine import settings
-from etl_engine.errors import BadSetting, Locked
+from etl_engine.errors import BadSetting, Locked, StoreUnavailable
 from etl_engine.sealing import fingerprint, is_key, new_key
-from etl_engine.services import connections
+from etl_engine.services import connection_tests, connections, health
 from etl_engine.services.connection_documents import as_config
 from etl_engine.services.context import Context
 from etl_engine.services.keyring import Keyring
@@ -230,3 +233,42 @@ def test_a_start_that_comes_second_does_not_miss_the_key_that_is_just_being_made
     assert (ours.made_key_file, other.made_key_file) == (None, tmp_path / "encryption.key")
     ours.close()
     other.close()
+
+
+def test_a_store_that_is_away_is_said_to_everybody_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    url = f"mongodb://127.0.0.1:{port}"
+    starting = Engine(settings.load(mongodb_url=url, encryption_key=new_key()))
+    started = time.monotonic()
+
+    def ask(_: int) -> type[Exception]:
+        with pytest.raises(StoreUnavailable) as away:
+            starting.context()
+        return away.type
+
+    with ThreadPoolExecutor(20) as pool:
+        health_answer = pool.submit(health.check, starting.context)
+        assert set(pool.map(ask, range(19))) == {StoreUnavailable}
+        assert health_answer.result().store.status == "failed"
+    assert time.monotonic() - started < 5
+    starting.close()
+
+
+@pytest.mark.parametrize("variable", ["store_url", "mongodb_url"])
+def test_a_store_url_that_cannot_be_understood_names_its_variable(variable: str) -> None:
+    url = "mongodb://me:hu/nter22@127.0.0.1/x?foo=bar"
+    with pytest.raises(BadSetting, match=f"^{variable.upper()} cannot be used: ") as refused:
+        Engine(settings.load(**{variable: url}, encryption_key=new_key())).context()
+    assert "nter22" not in refused.value.message + refused.value.hint
+
+
+def test_a_connection_cannot_open_the_store_of_the_product_wherever_it_is(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    running = Engine(settings.load(data_dir=tmp_path, store_url=f"sqlite:///{files}/meta.db", encryption_key=new_key()))
+    ctx = running.context()
+    own = as_config({"name": "own", "db_type": "sqlite", "database": "meta.db"})
+    failure = connection_tests.test_new(ctx, own)
+    assert (failure.success, failure.details.steps[0].code) == (False, "path-forbidden")
+    running.close()

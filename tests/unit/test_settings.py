@@ -117,11 +117,20 @@ BAD = [
     ("MONGODB_DB_NAME", "x" * 64, "MONGODB_DB_NAME is 'xxx"),
     ("API_V1_PREFIX", "api", "API_V1_PREFIX is 'api', and must be a path such as /api/v1"),
     ("API_V1_PREFIX", "/api/", "API_V1_PREFIX is '/api/', and must be a path such as /api/v1"),
+    ("API_V1_PREFIX", "/docs", "API_V1_PREFIX is '/docs', and must begin with another word"),
+    ("API_V1_PREFIX", "/_event/x", "must begin with another word"),
     ("CORS_ORIGINS", "*", "CORS_ORIGINS is '*', and '*' must be an exact origin such as http://localhost:3000"),
     ("CORS_ORIGINS", "https://a.example/x", "must be an exact origin"),
     ("CORS_ORIGINS", "https://*.example", "must be an exact origin"),
     ("CORS_ORIGINS", "localhost:3000", "must be an exact origin"),
     ("CORS_ORIGINS", "null", "must be an exact origin"),
+    ("CORS_ORIGINS", "http://a b", "must be an exact origin"),
+    ("CORS_ORIGINS", "http://u:p@a.example", "must be an exact origin"),
+    ("CORS_ORIGINS", "http://localhost:99999", "must be an exact origin"),
+    ("CORS_ORIGINS", "http://a.example#x", "must be an exact origin"),
+    ("CORS_ORIGINS", "http://A.example", "must be an exact origin"),
+    ("CORS_ORIGINS", "http://a.example/", "must be an exact origin"),
+    ("CORS_ORIGINS", "http://[", "must be an exact origin"),
     ("CORS_ORIGINS", '["https://a.example"', "must be a comma separated list"),
     ("HOST", "db.example.com", "HOST is 'db.example.com', and must be an IP address such as 127.0.0.1 or 0.0.0.0"),
     ("HOST", "127.0.0.1:80", "HOST is '127.0.0.1:80', and must be an IP address"),
@@ -261,3 +270,20 @@ def test_no_secret_shows_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> Non
         assert SECRET not in shown
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(loaded)
+
+
+@pytest.mark.parametrize("origin", ["http://[::1]:3000", "https://a.example", "http://10.0.0.1:8080"])
+def test_an_exact_origin_is_taken(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", origin)
+    assert settings.load().cors_origins == (origin,)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///?mode=memory"])
+def test_the_embedded_store_is_a_file(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    assert "STORE_URL must name a file" in refusal(monkeypatch, STORE_URL=url).message
+
+
+def test_an_env_file_that_is_not_text_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"HOST=\xff\xfe")
+    monkeypatch.chdir(tmp_path)
+    assert refusal(monkeypatch).message == "The file .env is not UTF-8 text"
