@@ -19,7 +19,6 @@ api = create_api(
     prefix=settings.load().api_v1_prefix,
     origins=config.cors_allowed_origins,
     answers_cors=False,  # Reflex does, for pages and API
-    loopback=config.backend_host in ("127.0.0.1", "::1", "localhost"),
 )
 
 app = rx.App(

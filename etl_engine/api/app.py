@@ -32,12 +32,10 @@ def create_api(
     prefix: str = DEFAULT_PREFIX,
     origins: Sequence[str] = (),
     answers_cors: bool = True,
-    loopback: bool = True,
 ) -> FastAPI:
     """The API over a context that opens at the first request: nothing opens here, and no lifespan is needed.
 
-    `origins` are the web origins whose pages may use it, beside its own; `loopback` says that the server is bound to
-    this machine alone.
+    `origins` are the web origins whose pages may use it, beside its own; their hosts are names that it goes by.
     """
     api = FastAPI(
         title="ETL Engine",
@@ -62,7 +60,7 @@ def create_api(
     api.include_router(connections.router, prefix=prefix)
     api.include_router(connectors.router, prefix=prefix)
     api.add_middleware(BodyCap)
-    api.add_middleware(OriginGuard, origins=tuple(origins), loopback=loopback)
+    api.add_middleware(OriginGuard, origins=tuple(origins))
     if answers_cors:
         api.add_middleware(
             CORSMiddleware,

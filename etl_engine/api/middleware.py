@@ -124,17 +124,17 @@ class Requests:
 
 
 class OriginGuard:
-    """Keeps foreign web pages out, which reach a server on this machine through the browser of its user.
+    """Keeps foreign web pages out, which reach this server through the browser of somebody who may.
 
-    A page may change something only from an origin that is ours. And where the server is bound to loopback, a request
-    must name this machine: a page whose host name was made to point here (DNS rebinding) counts as same-origin.
+    A page may change something only from an origin that is ours. And a request must name the server by an address, by
+    localhost or by the host of an origin: a page whose own name was made to point here (DNS rebinding) counts as
+    same-origin. Whatever the server is bound to: a container published on this machine alone is bound to every address.
     """
 
-    def __init__(self, app: ASGIApp, origins: Collection[str], loopback: bool) -> None:
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
         self._app = app
         self._origins = frozenset(origins)
-        self._hosts = frozenset(urlsplit(origin).hostname for origin in origins) | {"localhost"}
-        self._loopback = loopback
+        self._hosts = frozenset({"localhost", *map(_host_of, origins)}) - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
@@ -143,23 +143,31 @@ class OriginGuard:
     def _refusal(self, scope: Scope) -> Denied | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self._loopback and not self._is_known(host):
-            hint = "Ask for localhost, or add the origin you use to CORS_ORIGINS."
+        if not self._is_known(host):
+            hint = "Ask for localhost or for an address, or add the origin you use to CORS_ORIGINS."
             return ForeignHost(f"This engine does not go by {host[:100]!r}", hint=hint)
         if origin is None or scope["method"] in _SAFE_METHODS or origin in self._origins:
             return None
-        if urlsplit(origin).netloc == host:
+        if origin.partition("://")[2] == host:
             return None
         hint = "Add the origin to CORS_ORIGINS if it is yours."
         return ForeignOrigin(f"A page of {origin[:100]} may not change anything here", hint=hint)
 
     def _is_known(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
+        name = _host_of(f"//{host}")
         try:
             ipaddress.ip_address(name)
         except ValueError:
             return name in self._hosts
         return True  # rebinding needs a name
+
+
+def _host_of(url: str) -> str:
+    """The host in it, or nothing where there is none: a caller may send anything."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 class BodyCap:

@@ -1,12 +1,16 @@
 """What comes around every answer, errors included: request id, security headers, CORS, HEAD."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from api_server import CONNECTIONS, ORIGIN, Body
+from api_server import CONNECTIONS, ORIGIN, ROOT, Body
 from fastapi import FastAPI
 
 from etl_engine.api.app import create_api
@@ -145,7 +149,16 @@ async def test_a_page_of_a_configured_origin_can_read_our_headers_on_errors_too(
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "http://localhost:1"]
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "http://localhost:1",
+        "http://[",
+        "http://[x]",
+        "",
+    ],
 )
 async def test_a_foreign_page_changes_nothing(http: httpx.AsyncClient, stored: Body, method: str, origin: str) -> None:
     """A form of any page may be posted here, and a test needs no body: only the Origin gives it away."""
@@ -164,9 +177,18 @@ async def test_our_own_pages_and_programs_may_change_things(
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", ""]
-)
+FOREIGN_HOSTS = [
+    "evil.example",
+    "evil.example:8000",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "",
+    "[",
+    "[x]",
+]
+
+
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
 async def test_a_name_made_to_point_here_is_not_ours(http: httpx.AsyncClient, host: str) -> None:
     """DNS rebinding: to the browser the page at evil.example and this server are one origin."""
     for path in (CONNECTIONS, "/", "/health"):
@@ -174,12 +196,34 @@ async def test_a_name_made_to_point_here_is_not_ours(http: httpx.AsyncClient, ho
         assert (answer.status_code, answer.json()["code"]) == (403, "foreign-host")
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:3000", "[::1]:8000", "10.1.2.3"])
-async def test_this_machine_goes_by_its_names_and_addresses(http: httpx.AsyncClient, host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8000", "127.0.0.1:3000", "127.0.0.2", "[::1]:8000", "10.1.2.3", "[2001:db8::1]"]
+)
+async def test_the_server_goes_by_its_addresses_and_localhost(http: httpx.AsyncClient, host: str) -> None:
     assert (await http.get(CONNECTIONS, headers={"host": host})).status_code == 200
 
 
-async def test_a_server_for_others_goes_by_any_name(engine: Engine) -> None:
-    transport = httpx.ASGITransport(create_api(engine.context, loopback=False))
-    async with httpx.AsyncClient(transport=transport, base_url="http://etl.example.com") as client:
-        assert (await client.get(CONNECTIONS)).status_code == 200
+async def test_the_server_goes_by_the_hosts_of_its_origins(engine: Engine) -> None:
+    """Behind a proxy, or in a network of containers: whoever gives it a name says so in CORS_ORIGINS."""
+    api = create_api(engine.context, origins=["https://etl.example.com", "http://backend:8000", "http://:80"])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://localhost") as client:
+        for host, status in {"etl.example.com": 200, "ETL.example.com:443": 200, "backend:8000": 200, "": 403}.items():
+            assert (await client.get(CONNECTIONS, headers={"host": host})).status_code == status
+
+
+@pytest.mark.parametrize("bound_to", ["127.0.0.2", "0.0.0.0"])
+def test_what_the_server_is_bound_to_opens_no_other_name(bound_to: str, tmp_path: Path) -> None:
+    """The app itself: published by Docker on 127.0.0.1 alone, it is bound to every address of its container."""
+    asked = """
+import asyncio, httpx
+from etl_engine.etl_engine import api
+async def ask():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://evil.example") as client:
+        print((await client.get("/")).status_code)
+asyncio.run(ask())
+"""
+    variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "HOST": bound_to, "DATA_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1:] == ["403"], done.stderr
