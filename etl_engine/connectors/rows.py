@@ -284,8 +284,11 @@ class Destination(ABC):
         """What hangs on the existing target so that replacing must happen inside it; "" if nothing does."""
 
     @abstractmethod
-    def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool) -> Claim:
-        """Become the only writer of the stream. Conflict while another one is at work and not to be displaced."""
+    def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool, mine: int = 0) -> Claim:
+        """Become the only writer of the stream. Conflict while another one is at work and not to be displaced.
+
+        `mine` is the epoch of an attempt of the same run whose connection broke: what it left is always displaced.
+        """
 
     @abstractmethod
     def keep_plan(self, claim: Claim, plan: str) -> None:

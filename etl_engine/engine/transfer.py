@@ -53,7 +53,7 @@ class Tally:
 
     started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     clock: float = field(default_factory=time.monotonic)
-    claimed: bool = False
+    epoch: int = 0  # of the last attempt that could claim the stream
     rows: int = 0
     written: int = 0
     bytes: int = 0
@@ -196,10 +196,11 @@ class _Run:
             planned.target,
             batches.stream_of(order, planned.target),
             batches.terms_of(order, planned.key, tuple(column.name for column in planned.columns)),
-            fresh=order.restart and not tally.claimed,
+            fresh=order.restart and not tally.epoch,
             take_over=order.take_over,
+            mine=tally.epoch,
         )
-        tally.claimed = True
+        tally.epoch = claim.epoch
         faultpoint("copy.claimed")
         return claim
 

@@ -93,9 +93,9 @@ class PostgresqlDestination(Destination):
     def why_not_swapped(self, name: TableName) -> str:
         return successor.why_not_swapped(self._session, name)
 
-    def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool) -> Claim:
+    def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool, mine: int = 0) -> Claim:
         self._ledger = Ledger(self._session, name.schema)
-        return self._ledger.claim(name, stream, terms, fresh=fresh, take_over=take_over)
+        return self._ledger.claim(name, stream, terms, fresh=fresh, take_over=take_over, mine=mine)
 
     def keep_plan(self, claim: Claim, plan: str) -> None:
         self._ledger.keep_plan(claim, plan)

@@ -76,9 +76,9 @@ class Ledger:
         finally:
             session.rollback()
 
-    def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool) -> Claim:
+    def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool, mine: int = 0) -> Claim:
         self.make()
-        self._be_alone(name, stream, take_over=take_over)
+        self._be_alone(name, stream, take_over=take_over or (mine > 0 and self._epoch(stream) == mine))
         session, streams = self._session, self.table(STREAMS)
         session.run("BEGIN", "SET LOCAL lock_timeout = '30s'")
         try:
@@ -161,6 +161,10 @@ class Ledger:
                 entry.epoch,
             ),
         )
+
+    def _epoch(self, stream: str) -> int:
+        found = self._session.rows(f"SELECT epoch FROM {self.table(STREAMS)} WHERE stream = %s", (stream,))  # noqa: S608
+        return int(found[0][0]) if found else 0
 
     def _be_alone(self, name: TableName, stream: str, *, take_over: bool) -> None:
         """Hold the stream for as long as this session lives. Who is displaced is refused at its next commit anyway."""
