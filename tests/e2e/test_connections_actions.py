@@ -243,7 +243,7 @@ def test_the_palette_finds_connections_and_commands(page: Page, server: Server, 
     page.keyboard.press("Control+k")
     page.keyboard.type("dark")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.documentElement.classList.contains('dark')")
+    expect(page.locator("html")).to_contain_class("dark")
     page.keyboard.press("Control+k")
     page.keyboard.type("zzz")
     expect(palette.get_by_text("Nothing is called like that")).to_be_visible()

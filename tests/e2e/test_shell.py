@@ -45,7 +45,7 @@ def test_the_theme_starts_as_the_system_wishes(page: Page, server: Server) -> No
 def test_a_chosen_theme_is_kept_over_a_reload(page: Page, server: Server) -> None:
     open_page(page, server)
     page.locator(".sidebar").get_by_role("button", name="Switch between light and dark").click()
-    page.wait_for_function("document.documentElement.classList.contains('dark')")
+    expect(page.locator("html")).to_contain_class("dark")
     page.reload()
     assert is_dark(page)
     expect(page.locator(".sidebar .engine")).to_have_attribute("data-mood", "ready")
