@@ -81,8 +81,8 @@ class MongoStore(CheckedStore[MongoDatabase]):
 
     def ping(self) -> str:
         with self._in_our_words():
-            version = self._opening.get().client.server_info()["version"]
-        return f"MongoDB {version}"
+            told = self._opening.get().client.server_info()
+        return f"MongoDB {told.get('version', '(does not tell its version)')}"  # some of its relatives do not
 
     def _connect(self) -> MongoDatabase:
         client = self._new_client()

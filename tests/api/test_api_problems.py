@@ -1,5 +1,6 @@
 """Errors of the engine itself over HTTP: each with its status, and an explanation under its type."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import httpx
 import pytest
 from api_server import CONNECTIONS, Body
 from fastapi import FastAPI
+from servers import free_port
+from store_servers import nx_27017
 
 from etl_engine import errors, settings
 from etl_engine.api.app import create_api
@@ -68,6 +71,32 @@ async def test_a_store_that_is_away_is_503_and_so_is_health_until_it_returns(tmp
         well, back = await asked(engine.context, "/health"), await asked(engine.context)
         assert (well.status_code, back.status_code) == (200, 200)
         assert well.json()["store"]["detail"].startswith("SQLite") and well.json()["version"]
+    finally:
+        engine.close()
+
+
+async def test_mongodb_that_comes_up_later_is_used_without_a_new_start(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"mongodb://127.0.0.1:{port}"
+    engine = Engine(
+        settings.load(_env_file=None, data_dir=tmp_path / "data", mongodb_url=url, encryption_key=new_key())
+    )
+    try:
+        began = time.monotonic()
+        ill = await asked(engine.context, "/health")
+        assert time.monotonic() - began < 5
+        assert (ill.status_code, ill.json()["store"]["status"]) == (503, "failed")
+        assert f"127.0.0.1:{port}" in ill.json()["store"]["detail"]
+        away = await asked(engine.context, f"{CONNECTIONS}/")
+        assert (away.status_code, away.json()["code"]) == (503, "store-unavailable")
+        with nx_27017(tmp_path, port):
+            well, back = await asked(engine.context, "/health"), await asked(engine.context, f"{CONNECTIONS}/")
+            assert (well.status_code, back.status_code, back.json()) == (200, 200, []), well.text + back.text
+            assert well.json()["store"]["detail"].startswith("MongoDB ")
+        began = time.monotonic()
+        gone = await asked(engine.context, "/health")
+        assert time.monotonic() - began < 5
+        assert gone.status_code == 503
     finally:
         engine.close()
 

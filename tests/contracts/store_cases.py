@@ -65,7 +65,6 @@ _NX_27017 = {
     "test_pages_lose_and_repeat_nothing-missing up": "find takes $ne null for anything",
     "test_counts_by_value": "$group answers times as text",
     "test_a_lease_that_ended_can_be_taken_over": "findAndModify answers times as text",
-    "test_it_says_what_it_is": "buildInfo has no version",
     **dict.fromkeys(
         (
             f"{_UPDATE}-{case}"
