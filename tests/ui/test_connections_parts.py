@@ -89,12 +89,12 @@ def test_chips_show_what_there_is_and_what_is_asked_for() -> None:
 
 def test_pages_are_the_first_the_last_and_those_nearby() -> None:
     bar = bar_of(View(page=9), overview(1000))
-    assert [step.number for step in bar.pages] == [1, 0, 8, 9, 10, 0, 17]
+    assert [step.number for step in bar.pages] == [1, 0, 8, 9, 10, 0, 21]
     assert [step.current for step in bar.pages].count(True) == 1
     assert (bar.before, bar.after) == ("/?page=8", "/?page=10")
     assert bar_of(View(), overview(PAGE_SIZE)).pages == []
     last = bar_of(View(page=99), overview(1000))
-    assert (last.before, last.after) == ("/?page=16", "")
+    assert (last.before, last.after) == ("/?page=20", "")
 
 
 def test_a_heading_turns_the_order_around() -> None:

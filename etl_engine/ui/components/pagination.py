@@ -16,9 +16,9 @@ class Step:
     current: bool = False
 
 
-def pagination(steps: list[Step] | rx.Var[list[Step]], before: Text, after: Text, range_: Text) -> rx.Component:
+def pagination(steps: list[Step] | rx.Var[list[Step]], before: Text, after: Text, extent: Text) -> rx.Component:
     return rx.el.nav(
-        rx.el.span(range_, class_name="range"),
+        rx.el.span(extent, class_name="extent"),
         rx.el.ul(
             rx.el.li(_turn("chevron-left", "Page before", before)),
             rx.foreach(steps, _step),

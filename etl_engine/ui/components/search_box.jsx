@@ -3,7 +3,8 @@ import { useLocation, useNavigate } from "react-router";
 import Search from "lucide-react/dist/esm/icons/search.mjs";
 import X from "lucide-react/dist/esm/icons/x.mjs";
 
-const PAUSE = 120; // ms without a key before the address follows
+const PAUSE = 50; // ms without a key before the address follows, while keys come quickly; a single key is not held back
+const QUICKLY = 200;
 
 const asked = () => new URLSearchParams(window.location.search).get("q") ?? "";
 
@@ -12,6 +13,7 @@ export function SearchBox({ id, label, placeholder }) {
   const input = useRef(null);
   const sent = useRef(asked());
   const timer = useRef(0);
+  const typed = useRef(0);
   const [filled, setFilled] = useState(Boolean(sent.current));
   const navigate = useNavigate();
   const location = useLocation();
@@ -52,7 +54,10 @@ export function SearchBox({ id, label, placeholder }) {
         onInput={() => {
           setFilled(Boolean(input.current.value));
           clearTimeout(timer.current);
-          timer.current = setTimeout(go, PAUSE);
+          const now = Date.now();
+          if (now - typed.current > QUICKLY) go();
+          else timer.current = setTimeout(go, PAUSE);
+          typed.current = now;
         }}
         onKeyDown={(event) => {
           if (event.key === "Enter") go();

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from etl_engine.services.connections import Query, SortField, Status
 
-PAGE_SIZE = 60
+PAGE_SIZE = 48  # fills rows of 2, 3 and 4 cards
 NEWEST = "-updated_at"
 # The orders a person can choose. A leading minus is downwards.
 ORDERS = {

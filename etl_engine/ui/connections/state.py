@@ -1,5 +1,6 @@
 """The list as one browser sees it."""
 
+import asyncio
 import dataclasses
 
 import reflex as rx
@@ -13,6 +14,9 @@ from etl_engine.ui.connections.rows import Row, row_of
 from etl_engine.ui.props import event
 from etl_engine.ui.session import AskError, Trouble, ask
 
+FIRST_SCREEN = 12
+SECONDS_TO_DRAW = 0.03
+
 
 class Connections(rx.State):
     """One page of the connections, and what stands around it."""
@@ -22,6 +26,7 @@ class Connections(rx.State):
     bar: Bar = Bar()
     trouble: Trouble = Trouble()
     _view: View = View()
+    _view_shown: View | None = None
     _asked: int = 0
 
     @event(background=True)
@@ -54,9 +59,15 @@ class Connections(rx.State):
             return
         rows = [row_of(one) for one in found.items]
         bar = bar_of(view, found)
+        if not quiet and len(rows) > FIRST_SCREEN:
+            async with self:  # a browser draws what is in sight in half of the time that the whole page takes
+                if self._asked == mine and self._view_shown != view:
+                    self.rows, self.bar, self.loaded = rows[:FIRST_SCREEN], bar, True
+            await asyncio.sleep(SECONDS_TO_DRAW)
         async with self:
             if self._asked != mine:
                 return
+            self._view_shown = view
             # What stays the same is not sent again: a page of rows is the largest thing the browser gets.
             if self.rows != rows:
                 self.rows = rows
