@@ -157,22 +157,23 @@ def _run(ctx: "Context", order: "CopyOrder") -> "CopyReceipt":
 
     progress, stop = Progress(), Stop()
     outcome: dict[str, Any] = {}
+    ended = threading.Event()  # not join(): interrupted, it takes a thread that runs on for one that has ended
 
     def work() -> None:
         try:
             outcome["receipt"] = copies.run(ctx, order, progress=progress, stop=stop)
         except BaseException as error:
             outcome["error"] = error
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=work, daemon=True, name="copy")
     before = signal.signal(signal.SIGTERM, _interrupt)
-    thread.start()
+    threading.Thread(target=work, daemon=True, name="copy").start()
     try:
-        _watch(thread, progress)
+        _watch(ended, progress)
     except KeyboardInterrupt:
         stop.wish()
-        thread.join(_ENDING_SECONDS)
-        if thread.is_alive() or isinstance(outcome.get("error"), Cancelled):
+        if not ended.wait(_ENDING_SECONDS) or isinstance(outcome.get("error"), Cancelled):
             raise
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -187,12 +188,12 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _watch(thread: threading.Thread, progress: "Progress") -> None:
+def _watch(ended: threading.Event, progress: "Progress") -> None:
     """Show how far it is while it runs; without a terminal only wait."""
     console = output.notes()
     if not console.is_terminal:
-        while thread.is_alive():
-            thread.join(_LOOK_SECONDS)
+        while not ended.wait(_LOOK_SECONDS):
+            pass
         return
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
@@ -207,8 +208,7 @@ def _watch(thread: threading.Thread, progress: "Progress") -> None:
     )
     with Bar(*look, console=console, transient=True) as bar:
         task = bar.add_task(_PHASES[progress.phase], total=None, rows="")
-        while thread.is_alive():
-            thread.join(_LOOK_SECONDS)
+        while not ended.wait(_LOOK_SECONDS):
             bar.update(
                 task,
                 description=_PHASES[progress.phase],

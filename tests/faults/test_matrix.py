@@ -14,6 +14,7 @@ FILES = {
     "modes": INTEGRATION / "test_copy_modes.py",
     "cursor": INTEGRATION / "test_copy_cursor.py",
     "values": INTEGRATION / "test_copy_values.py",
+    "command": INTEGRATION / "test_copy_command.py",
     "points": HERE / "copy" / "test_crash_points.py",
     "kills": HERE / "copy" / "test_random_kills.py",
     "fencing": HERE / "copy" / "test_fencing.py",

@@ -1,0 +1,133 @@
+"""`etl-engine copy` as people run it: answers, exit codes, interruptions."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from copying import Pair, eventually
+
+COMMAND = [sys.executable, "-m", "etl_engine.cli"]
+
+
+class Installation:
+    """A data folder with the two connections of a pair in it."""
+
+    def __init__(self, folder: Path, pair: Pair) -> None:
+        self.folder = folder
+        self.pair = pair
+        self.environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder / "data")}
+        for name, database in (("shop", pair.source), ("warehouse", pair.target)):
+            words = ["connections", "add", name, "--type", "postgresql", "--host", pair.server.host]
+            words += ["--port", str(pair.server.port), "--database", database, "--username", pair.server.user]
+            done = self.run(*words, "--password-stdin", "--untested", stdin=pair.server.password)
+            assert done.returncode == 0, done.stderr
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*COMMAND, *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+        process = self.start(*words)
+        out, err = process.communicate(stdin, timeout=60)
+        assert self.pair.server.password not in out + err
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def copy(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return self.run("copy", *words)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, pair: Pair) -> Iterator[Installation]:
+    pair.s(
+        "CREATE TABLE orders (id int PRIMARY KEY, amount numeric(9,2), at timestamptz NOT NULL)",
+        "INSERT INTO orders SELECT g, g / 7.0, now() FROM generate_series(1, 500) g",
+        "ANALYZE orders",
+    )
+    return Installation(tmp_path, pair)
+
+
+def test_a_copy_its_receipt_and_its_plan(installed: Installation) -> None:
+    planned = installed.copy("shop", "orders", "warehouse", "public.orders", "--plan")
+    assert planned.returncode == 0
+    assert 'CREATE TABLE "public"."orders"' in planned.stdout
+    assert "Nothing was written." in planned.stderr
+    done = installed.copy("shop", "orders", "warehouse", "--mode", "merge", "--cursor", "at", "--verify")
+    assert done.returncode == 0, done.stderr
+    assert "Copied 500 rows" in done.stdout
+    assert "Both sides are equal: 500 rows" in done.stdout
+    again = installed.copy("shop", "orders", "warehouse", "--mode", "merge", "--cursor", "at", "--json")
+    receipt = json.loads(again.stdout)
+    assert again.stdout.count("\n") == 1
+    assert (receipt["rows"], receipt["mode"], receipt["cursor_from"] == receipt["cursor_to"]) == (0, "merge", True)
+    installed.pair.same("orders")
+    audit = installed.run("connections", "list", "--json")
+    assert audit.returncode == 0
+
+
+def test_a_query_goes_into_a_table(installed: Installation) -> None:
+    query = "SELECT id % 2 AS odd, sum(amount) AS total FROM orders GROUP BY 1"
+    done = installed.copy("shop", "warehouse", "totals", "--query", query, "--mode", "replace", "--key", "odd")
+    assert done.returncode == 0, done.stderr
+    assert installed.pair.t("SELECT odd FROM totals ORDER BY 1") == "0\n1"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("shop", "ordres", "warehouse"), 1, "did you mean public.orders?"),
+        (("shp", "orders", "warehouse"), 1, "Did you mean shop?"),
+        (("shop", "orders"), 2, "needs SOURCE TABLE TARGET"),
+        (("shop", "orders", "shop"), 1, "the same table"),
+        (("shop", "orders", "warehouse", "--mode", "upsert"), 1, "mode"),
+        (("shop", "orders", "warehouse", "--mode", "replace", "--cursor", "at"), 1, "cursor makes no sense"),
+        (("shop", "orders", "warehouse", "--key", "no"), 1, "key column 'no'"),
+        (("shop", "orders", "warehouse", "--column", "amuont"), 1, "Did you mean amount?"),
+    ],
+)
+def test_a_wrong_order_is_told_in_a_sentence(
+    installed: Installation, words: tuple[str, ...], code: int, said: str
+) -> None:
+    done = installed.copy(*words)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    as_json = installed.copy(*words, "--json")
+    assert json.loads(as_json.stdout)["error"]["message"]
+
+
+def test_a_difference_is_an_exit_code(installed: Installation) -> None:
+    installed.copy("shop", "orders", "warehouse", "--mode", "merge")
+    installed.pair.t("INSERT INTO orders VALUES (-1, 1, now())")
+    done = installed.copy("shop", "orders", "warehouse", "--mode", "merge", "--verify")
+    assert done.returncode == 1
+    assert "The sides differ: 500 rows at the source, 501 at the target" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_nothing_behind(installed: Installation, number: signal.Signals) -> None:
+    pair = installed.pair
+    slow = "SELECT id, pg_sleep(0.05) IS NULL AS s FROM orders"
+    process = installed.start("copy", "shop", "warehouse", "slow", "--query", slow)
+    copying = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{pair.target}' AND query LIKE 'COPY%'"
+    eventually(lambda: pair.sql("postgres", copying) == "1", "the load")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Interrupted." in err
+    assert "Traceback" not in err
+    sessions = f"SELECT count(*) FROM pg_stat_activity WHERE datname IN ('{pair.source}', '{pair.target}')"
+    eventually(lambda: pair.sql("postgres", sessions) == "0", "the end of its sessions")
+    assert pair.t("SELECT to_regclass('slow') IS NULL") == "t"
+    pair.tidy()
