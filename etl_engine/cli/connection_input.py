@@ -12,57 +12,45 @@ from etl_engine.errors import BadInput
 
 if TYPE_CHECKING:
     from etl_engine.model.connection import ConnectionConfig
-    from etl_engine.services.context import Context
-    from etl_engine.services.kinds import KindInfo
 
 _LONGEST_SECRET_INPUT = 100_000
 
 
-def draft(
-    info: "KindInfo", common: Mapping[str, Any], options: Iterable[str], *, password_stdin: bool
-) -> "ConnectionConfig":
+def draft(kind: str, common: Mapping[str, Any], options: Iterable[str], *, password_stdin: bool) -> "ConnectionConfig":
     """The connection as typed. A password that is needed is asked for last, when everything else is right."""
-    from etl_engine.services.connection_documents import as_config
+    from etl_engine.services.connection_documents import as_config, config_types, kind_meant
 
-    values = {"db_type": info.db_type} | {field: value for field, value in common.items() if value is not None}
-    values |= _options(info, options)
+    db_type = kind_meant(kind)
+    config = config_types()[db_type]
+    values = {"db_type": db_type} | {field: value for field, value in common.items() if value is not None}
+    values |= _options(config, options)
     if password_stdin:
         values["password"] = _from_standard_input()
-    elif "password" in info.secret_fields:
+    elif "password" in config.secret_fields():
         as_config(values | {"password": "stands in until the real one is typed"})
         values["password"] = _asked()
     return as_config(values)
 
 
-def kind(ctx: "Context", name: str) -> "KindInfo":
-    from etl_engine.services import kinds
-
-    every = kinds.list_(ctx)
-    for info in every:
-        if name.lower() in (info.db_type, *info.aliases):
-            return info
-    raise BadInput(f"{name!r} is not a kind of connection", hint=f"Use one of: {', '.join(k.db_type for k in every)}.")
-
-
-def _options(info: "KindInfo", options: Iterable[str]) -> dict[str, Any]:
+def _options(config: "type[ConnectionConfig]", options: Iterable[str]) -> dict[str, Any]:
     """`key=value` as the field's own type."""
+    fields, secret = config.model_json_schema()["properties"], config.secret_fields()
     values: dict[str, Any] = {}
     for text in options:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise typer.BadParameter(f"{key[:40]!r} is not KEY=VALUE.", param_hint="--option")
-        if key in info.secret_fields and not value.startswith("@"):
+        if key in secret and not value.startswith("@"):
             way = "use --password-stdin" if key == "password" else f"put it in a file and use {key}=@FILE"
             raise typer.BadParameter(
                 f"{key} is secret, and every user of this machine sees arguments: {way}.", param_hint="--option"
             )
-        values[key] = _text_of(value[1:]) if value.startswith("@") else _typed(info, key, value)
+        values[key] = _text_of(value[1:]) if value.startswith("@") else _typed(fields.get(key, {}), value)
     return values
 
 
-def _typed(info: "KindInfo", key: str, value: str) -> Any:
-    wanted = info.config_schema.get("properties", {}).get(key, {}).get("type")
-    if wanted in ("integer", "number", "boolean"):
+def _typed(schema: Mapping[str, Any], value: str) -> Any:
+    if schema.get("type") in ("integer", "number", "boolean"):
         try:
             return json.loads(value)
         except ValueError:

@@ -38,9 +38,9 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List connections, newest change first."""
-    from etl_engine.cli.connection_input import kind as kind_named
     from etl_engine.cli.installation import open_context
     from etl_engine.services import connections
+    from etl_engine.services.connection_documents import kind_meant
 
     field = sort.removeprefix("-")
     if field not in _SORTS:
@@ -50,7 +50,7 @@ def list_(
     ctx = open_context()
     query = connections.Query(
         text=search,
-        db_types=tuple(kind_named(ctx, name).db_type for name in kind or ()),
+        db_types=tuple(map(kind_meant, kind or ())),
         statuses=tuple(status or ()),  # type: ignore[arg-type] # checked above
         sort=field,  # type: ignore[arg-type] # checked above
         descending=sort.startswith("-"),
@@ -99,14 +99,9 @@ def add(  # noqa: PLR0913, PLR0917 - one for every option of the command
     from etl_engine.cli.installation import open_context
     from etl_engine.services import connections
 
-    ctx = open_context(create=True)
     common = {"name": name, "host": host, "port": port, "database": database, "username": username}
-    draft = connection_input.draft(
-        connection_input.kind(ctx, kind),
-        common | {"tls_mode": tls_mode},
-        option or (),
-        password_stdin=password_stdin,
-    )
+    draft = connection_input.draft(kind, common | {"tls_mode": tls_mode}, option or (), password_stdin=password_stdin)
+    ctx = open_context(create=True)  # not before: what cannot be saved must not leave a store and a key behind
     tested = None if untested else _tested(ctx, draft, as_json)
     saved = connections.create(ctx, draft, receipt=(tested.details.receipt or "") if tested else "")
     if as_json:

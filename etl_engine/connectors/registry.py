@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from etl_engine.connectors import kinds
 from etl_engine.connectors.contract import Kind
-from etl_engine.errors import BadInput, Problem
+from etl_engine.errors import BadInput
 from etl_engine.model.connection import ConnectionConfig, SavedFields
+from etl_engine.model.problems import unknown_kind
 
 
 @functools.cache
@@ -27,12 +28,14 @@ def all_kinds() -> dict[str, Kind]:
 def kind(db_type: str) -> Kind:
     found = all_kinds().get(db_type)
     if found is None:
-        known = ", ".join(sorted(all_kinds()))
-        problem = Problem(
-            "/db_type", "unknown-kind", f"{db_type[:40]!r} is not a kind of connection", f"Use one of: {known}."
-        )
-        raise BadInput(problem.message, hint=problem.fix, problems=(problem,))
+        problem = unknown_kind("/db_type", db_type, spellings())
+        raise BadInput(f"{db_type[:40]!r} {problem.message}", hint=problem.fix, problems=(problem,))
     return found
+
+
+def spellings() -> dict[str, tuple[str, ...]]:
+    """The kinds by name, each with the other names that people know it by."""
+    return {name: found.aliases for name, found in all_kinds().items()}
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -47,25 +48,39 @@ _KNOWN = {
 }
 
 
-def bad_input(error: ValidationError, what: str, known_fields: Iterable[str], tags: Iterable[str] = ()) -> BadInput:
+Kinds = Mapping[str, Iterable[str]]  # the names there are, each with its other spellings
+
+
+def bad_input(
+    error: ValidationError, what: str, known_fields: Iterable[str], kinds: Kinds = MappingProxyType({})
+) -> BadInput:
     """The error to raise for a document that does not fit its model."""
-    return rejected(what, problems_of(error.errors(include_url=False, include_input=False), known_fields, tags))
+    return rejected(what, problems_of(error.errors(include_url=False, include_input=False), known_fields, kinds))
 
 
 def rejected(what: str, problems: tuple[Problem, ...]) -> BadInput:
     """One sentence for the first problem, with its fix as the hint; all of them go along."""
     first = problems[0]
-    field = first.pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    path = first.pointer.split("/")
+    named = path[2] if path[1:2] == ["query"] else path[-1]  # the parameter, not one of its several values
+    field = named.replace("~1", "/").replace("~0", "~")
     more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
     return BadInput(f"{what}: {f'{field} ' if field else ''}{first.message}{more}", hint=first.fix, problems=problems)
 
 
 def problems_of(
-    details: Iterable[Mapping[str, Any]], known_fields: Iterable[str] = (), tags: Iterable[str] = ()
+    details: Iterable[Mapping[str, Any]], known_fields: Iterable[str] = (), kinds: Kinds = MappingProxyType({})
 ) -> tuple[Problem, ...]:
-    """One problem per finding. `tags` are names of union members: Pydantic puts them first, people do not."""
-    known, hidden = tuple(known_fields), frozenset(tags)
-    return tuple(_problem(detail, known, hidden) for detail in details)
+    """One problem per finding. Where the model is a union of kinds, Pydantic puts their names first; people do not."""
+    known = tuple(known_fields)
+    return tuple(_problem(detail, known, kinds) for detail in details)
+
+
+def unknown_kind(pointer: str, given: str, kinds: Kinds) -> Problem:
+    meant = {spelling: name for name, others in kinds.items() for spelling in (name, *others)}
+    near = difflib.get_close_matches(given.strip()[:100].casefold(), meant, n=1)
+    fix = f"Did you mean {meant[near[0]]}?" if near else f"Use one of: {', '.join(kinds)}."
+    return Problem(pointer, "unknown-kind", "is not a kind of connection", fix)
 
 
 def unknown_field(pointer: str, name: str, known: Iterable[str]) -> Problem:
@@ -78,16 +93,18 @@ def pointer_to(*path: str) -> str:
     return "".join(f"/{part[:100].replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
-def _problem(detail: Mapping[str, Any], known: tuple[str, ...], hidden: frozenset[str]) -> Problem:
+def _problem(detail: Mapping[str, Any], known: tuple[str, ...], kinds: Kinds) -> Problem:
     kind, context = str(detail["type"]), detail.get("ctx", {})
     location = [str(part) for part in detail["loc"]]
-    if location and location[0] in hidden:
+    if location and location[0] in kinds:
         del location[0]
     if kind.startswith("union_tag"):
         location.append(str(context.get("discriminator", "")).strip("'"))
     pointer = pointer_to(*location)
     if kind == "extra_forbidden":
         return unknown_field(pointer, location[-1], known)
+    if kind == "union_tag_invalid":
+        return unknown_kind(pointer, str(context["tag"]), kinds)
     return Problem(pointer, *_explained(kind, context, str(detail["msg"])))
 
 
@@ -96,11 +113,6 @@ def _explained(kind: str, context: Mapping[str, Any], message: str) -> tuple[str
     must = message.removeprefix("Value error, ").replace("Input should", "must")
     if kind in _KNOWN:
         return _KNOWN[kind]
-    if kind == "union_tag_invalid":
-        wanted = str(context["expected_tags"]).replace("'", "")
-        near = difflib.get_close_matches(str(context["tag"])[:100].lower(), wanted.split(", "), n=1)
-        fix = f"Did you mean {near[0]}?" if near else f"Use one of: {wanted}."
-        return "unknown-kind", "is not a kind of connection", fix
     if kind in _RANGE:
         return "out-of-range", must, "Choose another number."
     if kind in ("string_too_long", "too_long"):

@@ -63,7 +63,12 @@ def answer_types() -> dict[str, type[Saved]]:
 def kind_named(text: str) -> str | None:
     """The db_type that this name, or another spelling of it, means."""
     spelt = text.strip().casefold()
-    return next((name for name, kind in registry.all_kinds().items() if spelt in (name, *kind.aliases)), None)
+    return next((name for name, others in registry.spellings().items() if spelt in (name, *others)), None)
+
+
+def kind_meant(text: str) -> str:
+    """The same, or BadInput that says what there is."""
+    return registry.kind(kind_named(text) or text).name
 
 
 def sealed_fields(vault: Vault, config: ConnectionConfig, document_id: str) -> Document:
@@ -99,10 +104,9 @@ def as_config(values: Mapping[str, Any]) -> ConnectionConfig:
     try:
         return registry.draft_adapter().validate_python(dict(values))
     except ValidationError as error:
-        kinds = registry.all_kinds()
-        kind = kinds.get(str(values.get("db_type")))
+        kind = registry.all_kinds().get(str(values.get("db_type")))
         fields = kind.config.model_fields if kind else ()
-        raise bad_input(error, "This connection cannot be used", fields, kinds) from None
+        raise bad_input(error, "This connection cannot be used", fields, registry.spellings()) from None
 
 
 def patched(before: Mapping[str, Any], patch: Mapping[str, Any]) -> ConnectionConfig:

@@ -104,12 +104,30 @@ async def test_an_unknown_field_is_answered_with_the_one_meant(
     assert answer.json()["errors"][0]["fix"] == f"Did you mean {meant}?"
 
 
-async def test_an_unknown_kind_is_answered_with_the_one_meant_or_all_there_are(
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("postgres", "postgresql"),
+        (" PostgreSQL ", "postgresql"),
+        ("psql", "postgresql"),
+        ("PG", "postgresql"),
+        ("MariaDB", "mysql"),
+        ("mariadbb", "mysql"),
+        ("sqlit", "sqlite"),
+    ],
+)
+async def test_an_unknown_kind_is_answered_with_the_one_meant(
+    http: httpx.AsyncClient, draft: Draft, stored: Body, given: str, meant: str
+) -> None:
+    created = await http.post(f"{CONNECTIONS}/", json=draft(db_type=given))
+    updated = await http.put(f"{CONNECTIONS}/{stored['_id']}", json={"db_type": given})
+    assert [answer.json()["hint"] for answer in (created, updated)] == [f"Did you mean {meant}?"] * 2
+
+
+async def test_an_unknown_kind_that_is_like_none_is_answered_with_all_there_are(
     http: httpx.AsyncClient, draft: Draft
 ) -> None:
-    near = await http.post(f"{CONNECTIONS}/", json=draft(db_type="postgres"))
     far = await http.post(f"{CONNECTIONS}/", json=draft(db_type="oracle"))
-    assert near.json()["hint"] == "Did you mean postgresql?"
     assert all(kind in far.json()["hint"] for kind in ("mysql", "postgresql", "sqlite"))
 
 
@@ -225,6 +243,13 @@ async def test_a_bad_query_is_named(http: httpx.AsyncClient, query: str, pointer
     answer = await http.get(f"{CONNECTIONS}/?{query}")
     assert answer.status_code == 422
     assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [(pointer, code)]
+
+
+async def test_one_of_several_values_of_a_parameter_is_named_by_the_parameter(http: httpx.AsyncClient) -> None:
+    answer = (await http.get(f"{CONNECTIONS}/?status=success&status=bad")).json()
+    assert answer["errors"][0]["pointer"] == "/query/status/1"
+    assert answer["detail"] == "The query cannot be used: status is none of the choices"
+    assert all(choice in answer["hint"] for choice in ("success", "failed", "untested"))
 
 
 async def test_a_partial_update_is_checked_like_a_new_connection(http: httpx.AsyncClient, stored: Body) -> None:

@@ -111,7 +111,8 @@ def test_a_password_that_cannot_be_one_is_refused(etl: CommandLine, stdin: str |
     answer = etl("connections", "add", "shop", *SERVER, *UNTESTED, stdin=stdin)
     assert answer.code == 1
     assert sentence in answer.err
-    assert names(etl) == []
+    add(etl, "another")
+    assert names(etl) == ["another"]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +186,16 @@ def test_an_unknown_kind_is_answered_with_those_that_exist(etl: CommandLine) -> 
     assert answer.code == 1
     assert "'oracle' is not a kind of connection" in answer.err
     assert "mysql, postgresql, sqlite" in answer.err
+    near = etl("connections", "add", "shop", "--type", "mariadbb", *UNTESTED, stdin="x")
+    assert "Did you mean mysql?" in near.err
+
+
+@pytest.mark.parametrize("wrong", [("--type", "orakel"), ("--port", "0"), ("--option", "no=field"), ()])
+def test_what_cannot_be_saved_leaves_no_store_and_no_key_behind(etl: CommandLine, wrong: tuple[str, ...]) -> None:
+    """As in the wrong folder; without an option, it is the password that is wrong."""
+    answer = etl("connections", "add", "shop", *SERVER, *wrong, *UNTESTED, stdin="secret" if wrong else "")
+    assert answer.code == 1
+    assert list(etl.folder.iterdir()) == []
 
 
 def test_a_name_that_is_taken_names_who_has_it(etl: CommandLine) -> None:
