@@ -1,6 +1,7 @@
 """Every error as application/problem+json (RFC 9457): one class, one status, one place in /docs/errors."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from starlette.routing import Match
 
 from etl_engine import errors
 from etl_engine.errors import BadInput, EtlError, NotFound, Problem
-from etl_engine.model.problems import problems_of, rejected
+from etl_engine.model.problems import SEND_AN_OBJECT, problems_of, rejected
 
 MEDIA_TYPE = "application/problem+json"
 ERROR_PAGE = "/docs/errors"
@@ -23,7 +24,7 @@ SEND_LESS = "Send less in one request."
 
 
 class MalformedJson(BadInput):
-    """The body is not JSON."""
+    """The body is not JSON that can be read."""
 
     code = "malformed-json"
 
@@ -199,10 +200,23 @@ async def http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 413:
         return answer(request.scope, BodyTooLarge(error.detail, hint=SEND_LESS))
     if error.status_code == 400:
-        return answer(request.scope, MalformedJson("The body is not JSON in UTF-8", hint="Correct the JSON."))
+        return answer(request.scope, _unreadable(error.__cause__))
     return answer(
         request.scope, UnknownPath(f"There is nothing under {path[:200]}", hint="See /docs for the paths there are.")
     )
+
+
+def _unreadable(cause: BaseException | None) -> MalformedJson:
+    """What Python's parser gives up on; where the grammar of JSON is broken, it says so itself."""
+    match cause:
+        case RecursionError():
+            return MalformedJson("The JSON is nested too deeply", hint=SEND_AN_OBJECT)
+        case UnicodeDecodeError():
+            return MalformedJson(f"The body is not UTF-8: see byte {cause.start}", hint="Send the JSON in UTF-8.")
+        case ValueError():
+            most = sys.get_int_max_str_digits()
+            return MalformedJson(f"The JSON has a number of more than {most:,} digits", hint="Send a smaller number.")
+    return MalformedJson("The body cannot be read", hint=SEND_AN_OBJECT)
 
 
 async def validation_error(request: Request, error: Exception) -> Response:
@@ -236,6 +250,9 @@ def _of_validation(error: RequestValidationError, request: Request) -> EtlError:
             hint=like,
             problems=(Problem(f"/path/{name}", "malformed", "is not an id", like),),
         )
+    if details[0]["loc"] == ("body",) and details[0]["type"] == "missing":
+        empty = Problem("", "required", "is empty", SEND_AN_OBJECT)
+        return BadInput("The body is empty", hint=empty.fix, problems=(empty,))
     if place == "body":
         return rejected(
             "The body cannot be used", problems_of({**detail, "loc": detail["loc"][1:]} for detail in details)

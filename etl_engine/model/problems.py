@@ -26,7 +26,8 @@ CODES = {
     "test-receipt": "The receipt of a test does not fit, or is too old.",
 }
 _RANGE = frozenset({"greater_than_equal", "less_than_equal", "greater_than", "less_than"})
-_OBJECT = ("wrong-type", "must be a JSON object", 'Send a JSON object such as {"name": "Shop"}.')
+SEND_AN_OBJECT = 'Send a JSON object such as {"name": "Shop"}.'
+_OBJECT = ("wrong-type", "must be a JSON object", SEND_AN_OBJECT)
 _EMPTY = ("empty", "must not be empty", "Enter at least one character.")
 _REQUIRED = ("required", "is required", "Add this field.")
 _KNOWN = {

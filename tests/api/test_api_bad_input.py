@@ -159,12 +159,31 @@ async def test_a_body_that_does_not_announce_its_length_is_capped_too(http: http
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"{", b"not json", b'{"name": "x",}', b'{"name": "\xff"}', b'{"a":' * 100_000, b"1" * 5000, b"\xef\xbb\xbf"],
+    ("content", "says"),
+    [
+        (b"{", "The body is not JSON: Expecting property name"),
+        (b"not json", "The body is not JSON: Expecting value at character 0"),
+        (b'{"name": "x",}', "The body is not JSON: "),
+        (b"\xef\xbb\xbf", "The body is not JSON"),
+        (b'{"name": "\xff"}', "The body is not UTF-8: see byte 10"),
+        (b'{"a":' * 100_000, "The JSON is nested too deeply"),
+        (b"[" * 100_000, "The JSON is nested too deeply"),
+        (b"1" * 5000, "The JSON has a number of more than 4,300 digits"),
+        (b'{"port": -' + b"7" * 5000 + b"}", "The JSON has a number of more than 4,300 digits"),
+    ],
 )
-async def test_a_body_that_is_not_json_is_400(http: httpx.AsyncClient, content: bytes) -> None:
+async def test_a_body_that_is_not_json_is_400_and_told_why(http: httpx.AsyncClient, content: bytes, says: str) -> None:
     answer = await http.post(f"{CONNECTIONS}/", content=content, headers=JSON)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed-json"), answer.text
+    assert says in answer.json()["detail"] and answer.json()["hint"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", ""), ("POST", "/test"), ("PUT", f"/{'0' * 24}")])
+async def test_an_empty_body_is_told_what_to_send(http: httpx.AsyncClient, method: str, path: str) -> None:
+    for headers in ({}, JSON):
+        answer = await http.request(method, f"{CONNECTIONS}{path}", headers=headers)
+        assert (answer.status_code, answer.json()["detail"]) == (422, "The body is empty")
+        assert answer.json()["hint"].startswith("Send a JSON object such as {")
 
 
 @pytest.mark.parametrize("content", [b"[]", b'"text"', b"7", b"true", b"null", b""])
@@ -172,7 +191,7 @@ async def test_json_that_is_no_object_is_422(http: httpx.AsyncClient, content: b
     answer = await http.post(f"{CONNECTIONS}/", content=content, headers=JSON)
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["pointer"]) == (422, "")
-    assert error["message"] in ("must be a JSON object", "is required")
+    assert error["message"] in ("must be a JSON object", "is empty")
 
 
 async def test_a_lone_surrogate_is_refused_wherever_it_stands(http: httpx.AsyncClient, draft: Draft) -> None:
