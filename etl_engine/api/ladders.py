@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from etl_engine.api import problem
 from etl_engine.api.deps import EVENTS, JSON
 from etl_engine.api.documented import Responses
-from etl_engine.errors import Cancelled, EtlError
+from etl_engine.errors import Cancelled, EtlError, Throttled
 from etl_engine.model.connection import StepReport, TestResult
 from etl_engine.services.connection_tests import OnStep
 
@@ -27,6 +27,8 @@ Climb = Callable[[OnStep, Cancelling], TestResult]
 
 # A ladder takes five seconds at most. These threads are not FastAPI's: many black holes at once slow nothing else down.
 THREADS = 32
+# Each wave of them takes five seconds at most, so whoever waits has an answer within half a minute.
+WAITING = 128
 HEARTBEAT_SECONDS = 15.0
 
 DOCUMENTED: Responses = {
@@ -43,15 +45,24 @@ DOCUMENTED: Responses = {
 }
 
 
+_places = threading.BoundedSemaphore(THREADS + WAITING)
+
+
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(THREADS, thread_name_prefix="ladder")
 
 
 class Ladder:
-    """One running test. `steps` brings its steps as they happen and None at the end; leaving the block ends it."""
+    """One running test. `steps` brings its steps as they happen and None at the end; leaving the block ends it.
+
+    Throttled where too many wait already.
+    """
 
     def __init__(self, request: Request, climb: Climb) -> None:
+        places = _places
+        if not places.acquire(blocking=False):
+            raise Throttled(f"{WAITING} connection tests are waiting already", hint="Test it again in a moment.")
         loop = asyncio.get_running_loop()
         self.steps: asyncio.Queue[StepReport | None] = asyncio.Queue()
         self._cancelled = threading.Event()
@@ -65,7 +76,9 @@ class Ladder:
                 raise Cancelled("The test was cancelled")
             return climb(put, self._cancelled)
 
-        self.result = asyncio.wrap_future(_threads().submit(contextvars.copy_context().run, run))
+        running = _threads().submit(contextvars.copy_context().run, run)
+        running.add_done_callback(lambda _: places.release())
+        self.result = asyncio.wrap_future(running)
         self.result.add_done_callback(self._ended)
         self._watch = asyncio.ensure_future(self._cancel_when_left(request.receive))
 
