@@ -1,0 +1,148 @@
+"""PostgreSQL to PostgreSQL: `etl-engine copy` beside the fair floor of each write mode by psql, interleaved.
+
+    python benchmarks/copy_postgresql.py --rows 2000000 --repeat 5
+
+Starts a private server in a temporary folder, with its durability on. Prints seconds (median), the ratio to the floor
+in the same wire format, and the peak memory of the mover. Times vary between runs of a busy machine; ratios less so.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from copying import psql_program  # noqa: E402
+from servers import PostgresServer, start_postgres, temporary  # noqa: E402
+
+SETTINGS = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "128MB",
+    "max_wal_size": "4GB",
+}
+COLUMNS = "id, customer_id, code, name, email, amount, price, active, created, updated, note, full_name"
+SHAPE = """id bigint {}, customer_id int NOT NULL, code varchar(20) NOT NULL, name text, email text,
+    amount numeric(12,2), price double precision, active boolean, created date, updated timestamptz NOT NULL,
+    note text, full_name text"""
+FILL = """INSERT INTO src SELECT g, g % 50000, 'C' || g, 'name ' || g % 1000, 'user' || g || '@example.com', g / 7.0,
+    g / 3.0, g % 2 = 0, date '2020-01-01' + (g % 2000)::int, timestamptz '2024-01-01' + g * interval '1 second',
+    CASE WHEN g % 5 > 0 THEN md5(g::text) END, 'First' || g % 300 || ' Last' || g % 700
+    FROM generate_series(1, {}) g"""
+UPSERT = f"INSERT INTO tgt ({COLUMNS}) SELECT {COLUMNS} FROM stg ON CONFLICT (id) DO UPDATE SET " + ", ".join(
+    f"{c} = excluded.{c}" for c in COLUMNS.split(", ")[1:]
+)
+
+
+class Bench:
+    """One server, two databases, one installation of the product."""
+
+    def __init__(self, server: PostgresServer, folder: Path, rows: int) -> None:
+        self.rows = rows
+        self.server = server
+        self.psql = psql_program()
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PGHOST": server.host,
+            "PGPORT": str(server.port),
+            "PGUSER": server.user,
+            "PGPASSWORD": server.password,
+            "DATA_DIR": str(folder / "data"),
+        }
+        server.sql("CREATE DATABASE a", "CREATE DATABASE b")
+        self.sh(f'{self.psql} -Xq -d a -c "CREATE TABLE src ({SHAPE.format("PRIMARY KEY")})"')
+        server.sql(FILL.format(rows), "VACUUM ANALYZE src", database="a")
+        for name in ("a", "b"):
+            add = [*self.command("connections", "add", name), "--type", "postgresql", "--host", server.host]
+            add += ["--port", str(server.port), "--database", name, "--username", server.user, "--password-stdin"]
+            subprocess.run(add, input=server.password, text=True, env=self.environment, check=True, capture_output=True)
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "etl_engine.cli", *words]
+
+    def sh(self, line: str) -> tuple[float, int]:
+        """Seconds, and the peak memory of the largest process in bytes."""
+        return self.measured(["bash", "-o", "pipefail", "-c", line])
+
+    def measured(self, command: list[str]) -> tuple[float, int]:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit(f"{command} ended with {status}")
+        return time.perf_counter() - began, used.ru_maxrss * 1024
+
+    def reset(self, *, filled: bool) -> None:
+        drop = "DROP TABLE IF EXISTS tgt, tgt_new, _etl_ledger, _etl_streams, _etl_seen"
+        self.server.sql(drop, f"CREATE TABLE tgt ({SHAPE.format('PRIMARY KEY')})", database="b")
+        if filled:
+            self.ours("append")
+        self.server.sql("CHECKPOINT", database="b")
+
+    def floor(self, mode: str) -> tuple[float, int]:
+        out = f'{self.psql} -Xd a -c "COPY (SELECT {COLUMNS} FROM src) TO STDOUT (FORMAT binary)"'
+        into = f"{self.psql} -Xq1 -v ON_ERROR_STOP=1 -d b"
+        steps = {
+            "append": [f"COPY tgt ({COLUMNS}) FROM STDIN (FORMAT binary)"],
+            "replace": [
+                f"CREATE TABLE tgt_new ({SHAPE.format('')})",
+                f"COPY tgt_new ({COLUMNS}) FROM STDIN (FORMAT binary)",
+                "ALTER TABLE tgt_new ADD PRIMARY KEY (id)",
+                "DROP TABLE tgt",
+                "ALTER TABLE tgt_new RENAME TO tgt",
+            ],
+            "merge": [
+                "CREATE TEMP TABLE stg AS SELECT * FROM tgt WITH NO DATA",
+                f"COPY stg ({COLUMNS}) FROM STDIN (FORMAT binary)",
+                UPSERT,
+            ],
+        }[mode]
+        return self.sh(f"{out} | {into} " + " ".join(f'-c "{step}"' for step in steps))
+
+    def ours(self, mode: str) -> tuple[float, int]:
+        return self.measured(self.command("copy", "a", "src", "b", "tgt", "--mode", mode, "--json"))
+
+    def idle(self) -> tuple[float, int]:
+        return self.measured(self.command("--version"))
+
+    def check(self) -> None:
+        looked = "SELECT count(*), sum(hashtext(t::text)::bigint) FROM {} t"
+        if self.server.sql(looked.format("tgt"), database="b") != self.server.sql(looked.format("src"), database="a"):
+            raise SystemExit("the target is not what the source is")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rows", type=int, default=2_000_000)
+    arguments.add_argument("--repeat", type=int, default=3)
+    chosen = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder, temporary(start_postgres, settings=SETTINGS) as server:
+        bench = Bench(server, Path(folder), chosen.rows)
+        print(f"{chosen.rows:,} rows, {chosen.repeat} times interleaved, {os.cpu_count()} cores", flush=True)
+        print("| mode | floor s | etl-engine copy s | ratio | memory MB |\n|---|---|---|---|---|", flush=True)
+        for mode in ("append", "replace", "merge"):
+            floors, ours, memory = [], [], 0
+            for _ in range(chosen.repeat):
+                bench.reset(filled=False)
+                floors.append(bench.floor(mode)[0])
+                bench.check()
+                bench.reset(filled=False)
+                seconds, peak = bench.ours(mode)
+                bench.check()
+                ours.append(seconds)
+                memory = max(memory, peak)
+            floor, took = statistics.median(floors), statistics.median(ours)
+            print(f"| {mode} | {floor:.2f} | {took:.2f} | {took / floor:.2f} | {memory / 1e6:.0f} |", flush=True)
+        start = statistics.median(bench.idle()[0] for _ in range(3))
+        print(f"the command's own start: {start:.2f} s (in every figure of etl-engine copy)")
+
+
+if __name__ == "__main__":
+    main()
