@@ -55,6 +55,7 @@ def create_api(
     api.state.open_context = open_context
     api.state.prefix = prefix
     api.state.health_threads = None
+    api.state.health = "ok"  # what it said last
     api.include_router(system.router)
     api.include_router(system.pages)
     api.include_router(connections.router, prefix=prefix)

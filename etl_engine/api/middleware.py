@@ -28,7 +28,7 @@ BODY_CAP = 1_000_000
 _DRAINED = 32_000_000
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_QUIET_PATHS = frozenset({"/health"})
+_QUIET_PATHS = frozenset({"/health"})  # asked every few seconds; it says itself when something changed
 EXPOSED_HEADERS = "ETag, Link, Location, Retry-After, X-Request-ID, X-Total-Count"
 
 _EVERYWHERE = {
@@ -119,7 +119,7 @@ class Requests:
                 await answer(scope, _unexpected(request_id))(scope, receive, named)
             finally:
                 ms = round((time.perf_counter() - started) * 1000, 1)
-                level = "error" if status >= 500 else "debug" if scope["path"] in _QUIET_PATHS else "info"
+                level = "debug" if scope["path"] in _QUIET_PATHS else "error" if status >= 500 else "info"
                 getattr(log, level)("request", method=method, path=scope["path"], status=status, ms=ms)
 
 

@@ -1,5 +1,6 @@
 """Errors of the engine itself over HTTP: each with its status, and an explanation under its type."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from fastapi import FastAPI
 from servers import free_port
 from store_servers import nx_27017
 
-from etl_engine import errors, settings
+from etl_engine import errors, logs, settings
 from etl_engine.api.app import create_api
 from etl_engine.api.problem import STATUS, all_errors
 from etl_engine.errors import EtlError
@@ -73,6 +74,30 @@ async def test_a_store_that_is_away_is_503_and_so_is_health_until_it_returns(tmp
         assert well.json()["store"]["detail"].startswith("SQLite") and well.json()["version"]
     finally:
         engine.close()
+
+
+async def test_a_change_of_health_is_a_line_in_the_log_and_the_same_again_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("info", "json")
+    data = tmp_path / "data"
+    engine = Engine(settings.load(_env_file=None, data_dir=data))
+    transport = httpx.ASGITransport(create_api(engine.context))
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            data.write_text("a file where the folder should be")
+            assert [(await client.get("/health")).status_code for _ in range(3)] == [503] * 3
+            data.unlink()
+            assert [(await client.get("/health")).status_code for _ in range(3)] == [200] * 3
+    finally:
+        engine.close()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    ours = [line for line in lines if line["event"] in ("health changed", "request")]
+    assert [(line["level"], line["event"], line["status"]) for line in ours] == [
+        ("warning", "health changed", "failed"),
+        ("info", "health changed", "ok"),
+    ]
+    assert "cannot be opened" in ours[0]["store"]
 
 
 async def test_mongodb_that_comes_up_later_is_used_without_a_new_start(tmp_path: Path) -> None:

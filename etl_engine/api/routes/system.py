@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
+import structlog
 from anyio import CapacityLimiter
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
@@ -34,6 +35,8 @@ _ASSETS = {
 }
 # Threads of its own: a load balancer gets its answer while every other thread waits for a store that is away.
 _HEALTH_THREADS = 4
+
+log = structlog.get_logger("etl_engine.api")
 
 
 class ApiInfo(BaseModel):
@@ -67,6 +70,10 @@ async def check(request: Request) -> Response:
     if state.health_threads is None:
         state.health_threads = CapacityLimiter(_HEALTH_THREADS)
     found = await anyio.to_thread.run_sync(health.check, state.open_context, limiter=state.health_threads)
+    if found.status != state.health:
+        level = "info" if found.status == "ok" else "warning"
+        getattr(log, level)("health changed", status=found.status, store=found.store.detail, key=found.key.detail)
+        state.health = found.status
     headers = {"Cache-Control": "no-store"}
     return Response(to_json(found), 200 if found.status == "ok" else 503, headers, JSON)
 
