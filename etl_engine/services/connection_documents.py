@@ -154,7 +154,8 @@ def tested_by_receipt(vault: Vault, config: ConnectionConfig, receipt: str, hist
     if claims is None or claims.get("use") != "tested":
         raise _bad_receipt("is not valid, or older than ten minutes")
     if claims["digest"] != _digest(vault, config):
-        raise _bad_receipt("belongs to other values than these")
+        # Other values, or another data key since `keys rotate --reseal`: nobody can tell which.
+        raise _bad_receipt("does not prove that these values were tested")
     at = dt.datetime.fromisoformat(claims["at"])
     return tested(at, TestStatus.SUCCESS, claims["ms"], claims["version"], "Connection successful", history)
 

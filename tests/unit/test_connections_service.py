@@ -15,7 +15,7 @@ from etl_engine.errors import BadInput, Conflict, Denied, NotFound, Stale, Store
 from etl_engine.model.collections import AUDIT, CONNECTIONS
 from etl_engine.model.connection import TestStatus
 from etl_engine.model.text import MASK
-from etl_engine.services import connection_tests, connections
+from etl_engine.services import connection_tests, connections, keys
 from etl_engine.services.connection_documents import opened
 from etl_engine.services.connections import Query
 from etl_engine.services.context import Actor, Context
@@ -344,7 +344,7 @@ def test_a_receipt_saves_a_connection_as_tested(ctx: Context, script: Script) ->
 )
 def test_a_receipt_is_for_exactly_the_values_tested(ctx: Context, other: dict[str, Any]) -> None:
     receipt = connection_tests.test_new(ctx, draft()).details.receipt or ""
-    with pytest.raises(BadInput, match="other values") as refused:
+    with pytest.raises(BadInput, match="does not prove that these values were tested") as refused:
         connections.create(ctx, draft(**other), receipt=receipt)
     assert refused.value.problems[0].pointer == "/test_receipt"
     assert not ctx.store.count(CONNECTIONS.name)
@@ -399,9 +399,18 @@ def test_a_receipt_goes_with_an_update(ctx: Context) -> None:
 def test_a_receipt_for_other_changes_is_refused(ctx: Context) -> None:
     made = saved_with_receipt(ctx)
     receipt = receipt_of(ctx, made.id, {"host": "h"})
-    with pytest.raises(BadInput, match="other values"):
+    with pytest.raises(BadInput, match="does not prove that these values were tested"):
         connections.update(ctx, made.id, {"host": "h", "username": "you"}, receipt=receipt)
     assert connections.get(ctx, made.id) == made
+
+
+def test_a_receipt_from_before_a_new_data_key_asks_for_another_test(ctx: Context) -> None:
+    receipt = connection_tests.test_new(ctx, draft()).details.receipt or ""
+    keys.rotate(ctx, reseal=True)
+    with pytest.raises(BadInput, match="does not prove that these values were tested") as refused:
+        connections.create(ctx, draft(), receipt=receipt)
+    assert refused.value.hint == "Test these values again."
+    assert connections.create(ctx, draft(), receipt=connection_tests.test_new(ctx, draft()).details.receipt or "")
 
 
 def test_a_receipt_used_twice_counts_once(ctx: Context) -> None:
