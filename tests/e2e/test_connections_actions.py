@@ -249,6 +249,11 @@ def test_the_palette_finds_connections_and_commands(page: Page, server: Server, 
     expect(palette.get_by_text("Nothing is called like that")).to_be_visible()
     page.keyboard.press("Escape")
     expect(palette).to_be_hidden()
+    page.get_by_role("button", name="Commands").click()
+    expect(box).to_have_value("")
+    page.keyboard.type("ware")
+    page.keyboard.press("Enter")  # before the server has answered
+    expect(page.get_by_role("dialog").get_by_label("Connection name")).to_have_value("Warehouse")
 
 
 @pytest.mark.parametrize("context", [{"viewport": {"width": 390, "height": 844}}], indirect=True, ids=["phone"])

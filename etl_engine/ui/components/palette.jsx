@@ -16,25 +16,30 @@ export function Palette({ commands, found, searched, onSearch, onNew, onTest, on
   const [open, setOpen] = useState(false);
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
+  const [eager, setEager] = useState(false); // Enter was pressed before the server had answered
   const list = useRef(null);
-  const opener = useRef(null);
   const acts = {
     new: onNew, test: onTest, theme: onTheme,
     keys: () => window.dispatchEvent(new Event("show-keys")),
     docs: () => window.location.assign("/docs"),
   };
 
+  const write = (now) => {
+    setText(now);
+    setAt(0);
+    setEager(false);
+  };
   useEffect(() => {
+    const show = () => {
+      write("");
+      setOpen(true);
+    };
     const down = (event) => {
       if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
       event.preventDefault();
       if (document.querySelector('dialog[open]:not(.palette), [role="dialog"][data-state="open"]')) return;
-      opener.current = document.activeElement;
-      setOpen((was) => !was);
-    };
-    const show = () => {
-      opener.current = document.activeElement;
-      setOpen(true);
+      if (document.querySelector("dialog.palette[open]")) setOpen(false);
+      else show();
     };
     document.addEventListener("keydown", down);
     window.addEventListener("show-palette", show);
@@ -45,11 +50,6 @@ export function Palette({ commands, found, searched, onSearch, onNew, onTest, on
   }, []);
 
   useEffect(() => {
-    if (!open) return;
-    setText("");
-    setAt(0);
-  }, [open]);
-  useEffect(() => {
     if (!open || !text.trim()) return;
     const timer = setTimeout(() => onSearch(text.trim()), PAUSE);
     return () => clearTimeout(timer);
@@ -57,8 +57,10 @@ export function Palette({ commands, found, searched, onSearch, onNew, onTest, on
 
   const words = text.trim().toLowerCase().split(/\s+/);
   const fitting = commands.filter(({ label }) => words.every((word) => label.toLowerCase().includes(word)));
-  const current = text.trim() && searched === text.trim();
-  const connections = text.trim() ? found.map((one) => ({ ...one, act: "open" })) : [];
+  const wanted = text.trim();
+  const current = !wanted || searched === wanted;
+  // What was found for the beginning of the text is shown until the answer for all of it comes.
+  const connections = wanted && searched && wanted.startsWith(searched) ? found.map((one) => ({ ...one, act: "open" })) : [];
   const items = [...fitting, ...connections];
   const chosen = Math.min(at, items.length - 1);
 
@@ -70,14 +72,20 @@ export function Palette({ commands, found, searched, onSearch, onNew, onTest, on
     setOpen(false);
     setTimeout(() => (item.act === "open" ? onPick(item.id) : acts[item.act]?.()));
   };
+  useEffect(() => {
+    if (!eager || !current) return;
+    setEager(false);
+    if (items[chosen]) run(items[chosen]);
+  }, [eager, current]);
   const key = (event) => {
     const steps = { ArrowDown: 1, ArrowUp: -1 };
     if (event.key in steps && items.length) {
       event.preventDefault();
       setAt((chosen + steps[event.key] + items.length) % items.length);
-    } else if (event.key === "Enter" && items[chosen] && !event.nativeEvent.isComposing) {
+    } else if (event.key === "Enter" && !event.nativeEvent.isComposing) {
       event.preventDefault();
-      run(items[chosen]);
+      if (items[chosen] && (current || items[chosen].act !== "open")) run(items[chosen]);
+      else setEager(true);
     }
   };
   const option = (item, number) => {
@@ -104,7 +112,7 @@ export function Palette({ commands, found, searched, onSearch, onNew, onTest, on
           aria-expanded="true" aria-controls="palette-list" aria-autocomplete="list"
           aria-activedescendant={items.length ? `palette-${chosen}` : undefined}
           placeholder="Search for a command or a connection" value={text} onKeyDown={key}
-          onChange={(event) => { setText(event.target.value); setAt(0); }}
+          onChange={(event) => write(event.target.value)}
           autoComplete="off" autoCapitalize="off" autoCorrect="off" spellCheck={false}
         />
         <kbd aria-hidden="true">Esc</kbd>
@@ -112,7 +120,7 @@ export function Palette({ commands, found, searched, onSearch, onNew, onTest, on
       <ul ref={list} id="palette-list" role="listbox" aria-label="Commands and connections">
         {items.map(option)}
       </ul>
-      <p role="status" className={items.length || (text.trim() && !current) ? "visually-hidden" : "palette-none"}>
+      <p role="status" className={items.length || !current ? "visually-hidden" : "palette-none"}>
         {items.length ? `${items.length} found` : "Nothing is called like that"}
       </p>
     </Modal>

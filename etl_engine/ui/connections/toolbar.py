@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from etl_engine.ui.components.icon_button import icon_button
 from etl_engine.ui.components.search_box import search_box
 from etl_engine.ui.connections.bar import Chip
 from etl_engine.ui.connections.state import Connections
@@ -16,6 +17,13 @@ def toolbar() -> rx.Component:
             search_box(id=SEARCH, label="Search connections", placeholder="Search by name, host, database…"),
             _order(),
             _views(),
+            icon_button(
+                "command",
+                "Commands",
+                "Commands: Ctrl+K",
+                rx.run_script("window.dispatchEvent(new Event('show-palette'))"),
+                data_tip_side="left",
+            ),
             class_name="tools",
         ),
         rx.el.nav(
