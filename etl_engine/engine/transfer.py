@@ -159,6 +159,7 @@ class _Run:
         self._strategy = STRATEGIES[order.mode]
         self._versions = VERSION_COLUMNS if order.cursor and self._strategy.needs_versions else ()
         self._notes: list[str] = []
+        self._verifier: Verifier | None = None
 
     def go(self) -> CopyReceipt:
         order, source, destination, tally = self._order, self._source, self._destination, self._tally
@@ -171,7 +172,7 @@ class _Run:
         in_ledger = {entry.batch_id for entry in destination.entries(planned.target, claim.stream, claim.run_id)}
         tally.settle(in_ledger)
         before = _last(destination, order, planned.target)
-        verifier = Verifier(planned, source, destination) if order.verify else None
+        verifier = self._verifier = Verifier(planned, source, destination) if order.verify else None
         if verifier:
             verifier.look_before()
         window = source.begin(self._looking(selection, before))
@@ -179,10 +180,7 @@ class _Run:
         self._progress.rows_total, self._progress.bytes_total = (None, None) if before else (table.rows, table.bytes)
         self._notes += planned.plan.notes + ([window.covered] if window and window.covered else [])
         self._batches(planned, claim, window, before, in_ledger)
-        if verifier:
-            self._progress.phase = "verifying"
-            verifier.look_at_source()
-        source.end()
+        self._end_of_reading()  # where there was nothing to do
         faultpoint("copy.finishing")
         destination.finished(claim)
         seconds = time.monotonic() - tally.clock - (verifier.seconds if verifier else 0.0)
@@ -264,8 +262,8 @@ class _Run:
             totals = self._strategy.load(unit, batch)
             self._progress.read(totals.rows)
             faultpoint("copy.loaded")
-            if last and not self._order.verify:
-                self._source.end()  # before locks are waited for: a query may read the very table that is replaced
+            if last:
+                self._end_of_reading()
             self._progress.phase = "applying"
             written = self._strategy.apply(unit, batch, totals)
             faultpoint("copy.applied")
@@ -280,6 +278,13 @@ class _Run:
             raise
         self._tally.count(batch_id, totals, written)
         faultpoint("copy.committed")
+
+    def _end_of_reading(self) -> None:
+        """Before locks are waited for at the target: a query may read the very table that is replaced."""
+        if self._verifier and not self._verifier.looked:
+            self._progress.phase = "verifying"
+            self._verifier.look_at_source()
+        self._source.end()
 
     def _read(self, planned: Planned, piece: KeyRange) -> Rows:
         order = self._order

@@ -27,6 +27,10 @@ class Verifier:
             self._before = self.destination.fingerprint(planned.target, planned.columns, each=True)
             self.seconds += time.monotonic() - began
 
+    @property
+    def looked(self) -> bool:
+        return self._source is not None
+
     def look_at_source(self) -> None:
         order, began = self.planned.order, time.monotonic()
         look = Look(order.cursor, nulls=order.null_cursor) if order.cursor else None

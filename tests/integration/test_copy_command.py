@@ -107,6 +107,15 @@ def test_a_wrong_order_is_told_in_a_sentence(
     assert json.loads(as_json.stdout)["error"]["message"]
 
 
+def test_a_kind_that_cannot_be_read_or_written_yet_says_so(installed: Installation) -> None:
+    done = installed.run("connections", "add", "file", "--type", "sqlite", "--database", "shop.db", "--untested")
+    assert done.returncode == 0, done.stderr
+    done = installed.copy("file", "orders", "warehouse")
+    assert (done.returncode, "of the kind SQLite cannot be read yet" in done.stderr) == (1, True)
+    done = installed.copy("shop", "orders", "file")
+    assert (done.returncode, "of the kind SQLite cannot be written to yet" in done.stderr) == (1, True)
+
+
 def test_a_difference_is_an_exit_code(installed: Installation) -> None:
     installed.copy("shop", "orders", "warehouse", "--mode", "merge")
     installed.pair.t("INSERT INTO orders VALUES (-1, 1, now())")

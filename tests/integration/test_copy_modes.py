@@ -173,10 +173,12 @@ def test_a_reader_never_sees_an_empty_or_mixed_table_during_replace(shop: Pair, 
 
 
 def test_replace_by_a_query_of_the_same_table_does_not_wait_for_itself(shop: Pair) -> None:
-    shop.options = {"target_id": "same"}
     alone = Pair(shop.server, shop.source, shop.source)
-    alone.copy(query="SELECT * FROM orders WHERE id <= 10", target="orders", mode="replace")
-    assert alone.s("SELECT count(*) FROM orders") == "10"
+    for rows, verify in ((20, False), (10, True)):
+        query = f"SELECT * FROM orders WHERE id <= {rows}"
+        receipt = alone.copy(query=query, target="orders", mode="replace", verify=verify)
+        assert alone.s("SELECT count(*) FROM orders") == str(rows)
+        assert receipt.verification is None or receipt.verification.equal
 
 
 def test_merge_inserts_updates_and_leaves_others_alone(shop: Pair) -> None:
