@@ -17,6 +17,7 @@ _COLUMNS = (
     ("Type", "db_type"),
     ("Host and database", ""),
     ("Last test", "-last_tested_at"),
+    ("Speed", "-last_test_ms"),
 )
 _NEAR = 1  # pages shown on both sides of this one
 

@@ -28,14 +28,18 @@ def card(row: Row) -> rx.Component:
         rx.el.div(
             kind_tile(row.db_type),
             rx.el.div(title(row), kind_badge(row.db_type, row.title), class_name="card-title"),
-            status(row.status, TEST_STATUS, UNTESTED),
+            rx.el.div(
+                status(row.status, TEST_STATUS, UNTESTED),
+                rx.cond(row.tested_at != "", rx.el.span(time_ago(at=row.tested_at), class_name="last-test")),
+                class_name="card-state",
+            ),
             class_name="card-head",
         ),
         rx.el.dl(
             *(fact(term, value) for term, value in facts),
             rx.cond(row.status == "failed", why(row), fact("Server", row.server, row.version)),
         ),
-        rx.el.div(last_test(row), acts(row), class_name="card-foot"),
+        rx.el.div(speed(row), acts(row), class_name="card-foot"),
         key=row.id,
         data_card=row.id,
         data_status=row.status,
@@ -74,13 +78,10 @@ def why(row: Row) -> rx.Component:
     return rx.fragment(rx.el.dt("Cause"), rx.el.dd(look, class_name="why"))
 
 
-def last_test(row: Row) -> rx.Component:
+def speed(row: Row) -> rx.Component:
+    """How long the last test took, beside those before it."""
     tested = rx.fragment(
-        rx.el.span(
-            time_ago(at=row.tested_at),
-            rx.cond(row.latency != "", rx.fragment(" · ", rx.el.span(row.latency, title=row.version))),
-            class_name="last-test",
-        ),
+        rx.cond(row.latency != "", rx.el.span(row.latency, class_name="last-test")),
         spark(row.spark.line, row.spark.fails, row.spark.words, WIDTH, HEIGHT),
     )
     return rx.cond(row.tested_at != "", tested, rx.el.span("Never tested", class_name="last-test"))

@@ -5,8 +5,9 @@ import reflex as rx
 from etl_engine.ui.components.badge import kind_badge
 from etl_engine.ui.components.kind_tile import kind_tile
 from etl_engine.ui.components.status import status
+from etl_engine.ui.components.time_ago import time_ago
 from etl_engine.ui.connections.bar import Column
-from etl_engine.ui.connections.cards import acts, last_test, title
+from etl_engine.ui.connections.cards import acts, speed, title
 from etl_engine.ui.connections.rows import Row
 from etl_engine.ui.connections.state import Connections
 from etl_engine.ui.theme import TEST_STATUS, UNTESTED
@@ -61,7 +62,8 @@ def _row(row: Row) -> rx.Component:
                 class_name="row-place",
             )
         ),
-        rx.el.td(rx.el.div(last_test(row), class_name="row-test")),
+        rx.el.td(rx.cond(row.tested_at != "", rx.el.span(time_ago(at=row.tested_at), class_name="last-test"))),
+        rx.el.td(rx.el.div(speed(row), class_name="row-test")),
         rx.el.td(acts(row)),
         key=row.id,
         data_card=row.id,
