@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     ] = ()
     api_v1_prefix: Annotated[str, Field(description="Path of the REST API.")] = "/api/v1"
     cors_origins: Annotated[
-        tuple[str, ...], NoDecode, Field(description="Web origins that may call the API with credentials; never *.")
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Web origins that may call the API with credentials, and whose hosts it goes by; never *."),
     ] = DEFAULT_ORIGINS
     host: Annotated[str, Field(description="Address every port binds to.")] = "127.0.0.1"
     connect_deny: Annotated[
