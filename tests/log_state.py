@@ -15,12 +15,17 @@ def everything_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, configured = root.handlers[:], root.level, structlog.is_configured()
     config = structlog.get_config()
+    levels = {
+        name: logger.level for name, logger in root.manager.loggerDict.items() if isinstance(logger, logging.Logger)
+    }
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     structlog.reset_defaults()
     try:
         yield
     finally:
         root.handlers, root.level = handlers, level
+        for name, own in levels.items():
+            logging.getLogger(name).setLevel(own)
         structlog.reset_defaults()
         if configured:
             structlog.configure(**config)

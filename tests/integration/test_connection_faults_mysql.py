@@ -34,7 +34,7 @@ FROM = "'127.0.0.1'"
 def server(mariadb_server: MariadbServer) -> MariadbServer:
     """The shared server with a user "etl" who may read the database "shop"."""
     mariadb_server.sql(
-        "CREATE DATABASE shop",
+        "CREATE OR REPLACE DATABASE shop",  # the server is shared, and other tests have a shop too
         "CREATE DATABASE warehouse",
         "CREATE DATABASE `my_shop`",
         "CREATE TABLE shop.orders (id int)",
