@@ -108,7 +108,7 @@ def actions(page: Page, rounds: int) -> Iterator[tuple[str, list[float]]]:
         other = "false" if before == "true" else "true"
         wanted = (
             f"document.querySelector('#the-chip').getAttribute('aria-current') === '{other}' && "
-            "document.querySelectorAll('[data-card]').length >= 12"
+            "document.querySelectorAll('[data-card]').length >= 9"
         )
         taken.append(act("click", "#the-chip", "", wanted))
     yield "filter by kind", taken

@@ -33,17 +33,23 @@ class EngineStatus(rx.State):
         found = await rx.run_in_thread(_health)
         exposed = not ipaddress.ip_address(wiring.engine().config.host).is_loopback
         async with self:
-            self.exposed = exposed
+            self._set(exposed=exposed)
             self._show(found)
 
     def _show(self, found: Health) -> None:
         if found.status == "ok":
-            self.mood, self.words, self.hint = "ready", "Engine ready", ""
-            self.detail = f"{found.store.detail} · v{found.version}"
-            return
-        part = found.store if found.store.status == "failed" else found.key
-        self.mood, self.words = "trouble", "Store not reached" if part is found.store else "Key does not fit"
-        self.detail, self.hint = part.detail, part.hint
+            words, detail, hint = "Engine ready", f"{found.store.detail} · v{found.version}", ""
+        elif found.store.status == "failed":
+            words, detail, hint = "Store not reached", found.store.detail, found.store.hint
+        else:
+            words, detail, hint = "Key does not fit", found.key.detail, found.key.hint
+        self._set(mood="ready" if found.status == "ok" else "trouble", words=words, detail=detail, hint=hint)
+
+    def _set(self, **values: str | bool) -> None:
+        """Only what is new: a page looks at every turn of its address, and what is assigned is sent and drawn again."""
+        for name, value in values.items():
+            if getattr(self, name) != value:
+                setattr(self, name, value)
 
 
 async def watch_engine(app: rx.App) -> None:

@@ -14,7 +14,7 @@ from etl_engine.ui.connections.rows import Row, row_of
 from etl_engine.ui.props import event
 from etl_engine.ui.session import AskError, Trouble, ask
 
-FIRST_SCREEN = 12
+FIRST_SCREEN = 9
 SECONDS_TO_DRAW = 0.03
 
 
