@@ -22,7 +22,7 @@ from scripted import (
     says,
     silent,
 )
-from servers import MariadbServer, start_mariadb, temporary
+from servers import MariadbServer, MissingBinary, start_mariadb, temporary
 
 from etl_engine.connectors.contract import StepState, Who
 
@@ -31,19 +31,23 @@ FROM = "'127.0.0.1'"
 
 
 @pytest.fixture(scope="module")
-def server(mariadb_server: MariadbServer) -> MariadbServer:
-    """The shared server with a user "etl" who may read the database "shop"."""
-    mariadb_server.sql(
-        "CREATE OR REPLACE DATABASE shop",  # the server is shared, and other tests have a shop too
-        "CREATE DATABASE warehouse",
-        "CREATE DATABASE `my_shop`",
-        "CREATE TABLE shop.orders (id int)",
-        "CREATE TABLE shop.customers (id int)",
-        "CREATE TABLE warehouse.things (id int)",
-        f"CREATE USER etl@{FROM} IDENTIFIED BY {LITERAL}",
-        f"GRANT SELECT ON shop.* TO etl@{FROM}",
-    )
-    return mariadb_server
+def server() -> Iterator[MariadbServer]:
+    """A server of its own, whose databases are named: with a user "etl" who may read the database "shop"."""
+    try:
+        with temporary(start_mariadb) as made:
+            made.sql(
+                "CREATE DATABASE shop",
+                "CREATE DATABASE warehouse",
+                "CREATE DATABASE `my_shop`",
+                "CREATE TABLE shop.orders (id int)",
+                "CREATE TABLE shop.customers (id int)",
+                "CREATE TABLE warehouse.things (id int)",
+                f"CREATE USER etl@{FROM} IDENTIFIED BY {LITERAL}",
+                f"GRANT SELECT ON shop.* TO etl@{FROM}",
+            )
+            yield made
+    except MissingBinary as missing:
+        pytest.skip(str(missing))
 
 
 def on(server: MariadbServer, **values: Any) -> Climb:
