@@ -180,7 +180,7 @@ def measure(server: Server, rounds: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=20, help="samples of each action")
+    parser.add_argument("--rounds", type=int, default=40, help="samples of each action")
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder, running(Server(Path(folder))) as server:
         engine = wiring.Engine(Settings(data_dir=server.folder / "data"))

@@ -58,6 +58,7 @@ def test_search_finds_as_one_types_and_is_one_step_of_history(page: Page, server
     expect_address(page, "/?q=analy")
     page.keyboard.type("tics.INT", delay=20)
     expect_names(page, "Data science sandbox")
+    expect_address(page, "/?q=analytics.INT")
     page.reload()
     expect_names(page, "Data science sandbox")
     expect(search).to_have_value("analytics.INT")

@@ -357,3 +357,23 @@ async def test_a_diagnosis_shows_the_step_that_fails_and_what_to_do(
 async def no_offer_is_left() -> AsyncIterator[None]:
     yield
     offers._open.clear()
+
+
+async def test_an_element_stays_with_its_connection_until_the_view_changes(tab: Tab, ctx: Context) -> None:
+    for name in ("Orders", "Warehouse", "Billing"):
+        stored(ctx, name)
+    tab.parameters["sort"] = "name"
+    await tab.fire(Connections.load)
+
+    def slots() -> dict[str, str]:
+        return {row.name: row.slot for row in tab[Connections].rows}
+
+    assert slots() == {"Billing": "0", "Orders": "1", "Warehouse": "2"}
+    connections.delete(ctx, tab[Connections].rows[0].id)
+    stored(ctx, "Archive")
+    stored(ctx, "Zones")
+    await tab.fire(Connections.refresh)
+    assert slots() == {"Archive": "0", "Orders": "1", "Warehouse": "2", "Zones": "3"}
+    tab.parameters["sort"] = "-name"
+    await tab.fire(Connections.load)
+    assert slots() == {"Zones": "0", "Warehouse": "1", "Orders": "2", "Archive": "3"}

@@ -40,7 +40,7 @@ def card(row: Row) -> rx.Component:
             rx.cond(row.status == "failed", why(row), fact("Server", row.server, row.version)),
         ),
         rx.el.div(speed(row), acts(row), class_name="card-foot"),
-        key=row.id,
+        key=row.slot,
         data_card=row.id,
         data_status=row.status,
         class_name="card connection",

@@ -10,7 +10,7 @@ from etl_engine.services import connection_overview
 from etl_engine.services.connections import Query
 from etl_engine.ui.connections.address import View
 from etl_engine.ui.connections.bar import Bar, bar_of
-from etl_engine.ui.connections.rows import Row, row_of
+from etl_engine.ui.connections.rows import Row, placed, row_of
 from etl_engine.ui.props import event
 from etl_engine.ui.session import AskError, Trouble, ask
 
@@ -26,7 +26,7 @@ class Connections(rx.State):
     bar: Bar = Bar()
     trouble: Trouble = Trouble()
     _view: View = View()
-    _view_shown: View | None = None
+    _shown: View | None = None
     _asked: int = 0
 
     @event(background=True)
@@ -57,25 +57,30 @@ class Connections(rx.State):
                 if self._asked == mine and not (quiet and self.loaded):
                     self.trouble = error.trouble
             return
-        rows = [row_of(one) for one in found.items]
-        bar = bar_of(view, found)
-        if not quiet and len(rows) > FIRST_SCREEN:
-            async with self:  # a browser draws what is in sight in half of the time that the whole page takes
-                if self._asked == mine and self._view_shown != view:
+        rows, bar = [row_of(one) for one in found.items], bar_of(view, found)
+        async with self:
+            first = not self.rows
+        if first and len(rows) > FIRST_SCREEN:  # what is in sight is drawn in a third of the time
+            async with self:
+                if self._asked == mine:
+                    placed(rows, {})
                     self.rows, self.bar, self.loaded = rows[:FIRST_SCREEN], bar, True
             await asyncio.sleep(SECONDS_TO_DRAW)
         async with self:
-            if self._asked != mine:
-                return
-            self._view_shown = view
-            # What stays the same is not sent again: a page of rows is the largest thing the browser gets.
-            if self.rows != rows:
-                self.rows = rows
-            if self.bar != bar:
-                self.bar = bar
-            if self.trouble.message:
-                self.trouble = Trouble()
-            self.loaded = True
+            if self._asked == mine:
+                self._show(view, rows, bar)
+
+    def _show(self, view: View, rows: list[Row], bar: Bar) -> None:
+        placed(rows, {row.id: row.slot for row in self.rows} if view == self._shown else {})
+        self._shown = view
+        # What stays the same is not sent again: a page of rows is the largest thing the browser gets.
+        if self.rows != rows:
+            self.rows = rows
+        if self.bar != bar:
+            self.bar = bar
+        if self.trouble.message:
+            self.trouble = Trouble()
+        self.loaded = True
 
     @event
     def sort_by(self, order: str) -> EventSpec:

@@ -65,7 +65,7 @@ def _row(row: Row) -> rx.Component:
         rx.el.td(rx.cond(row.tested_at != "", rx.el.span(time_ago(at=row.tested_at), class_name="last-test"))),
         rx.el.td(rx.el.div(speed(row), class_name="row-test")),
         rx.el.td(acts(row)),
-        key=row.id,
+        key=row.slot,
         data_card=row.id,
         data_status=row.status,
     )
