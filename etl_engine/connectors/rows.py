@@ -5,12 +5,17 @@ Whatever the other side does comes out as an error of `etl_engine.errors`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING
 
 from etl_engine.model.table import Column, Table, TableName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ARROW = "arrow"  # the form that every kind speaks: record batches of carriers
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,17 @@ class Totals:
     checksum: str  # of the bytes as they went
 
 
+@dataclass(frozen=True)
+class Reject:
+    """A value that its column cannot hold, and the row that was kept back for it."""
+
+    row: int  # of this read, counted from 1
+    column: str
+    value: str  # as exact text, cut where it is long
+    reason: str
+    content: str  # the whole row, as a JSON object of exact texts
+
+
 class Rows(ABC):
     """One read in progress, in one form. Its memory is bounded by bytes, whatever the rows look like.
 
@@ -96,12 +112,14 @@ class Rows(ABC):
 
     form: str
     bytes_read: int = 0  # grows while somebody reads; looked at from other threads
+    # Where rows go that cannot be given as they are (a text among numbers); None: the first one raises Rejected.
+    on_reject: Callable[[Reject], None] | None = None
 
-    @abstractmethod
-    def read(self, size: int = -1) -> bytes: ...
+    def read(self, size: int = -1) -> bytes:
+        raise NotImplementedError(f"{self.form} is read in batches")
 
-    def batches(self) -> Iterator[Any]:
-        """pyarrow record batches of bounded bytes; only of the form `arrow`."""
+    def batches(self) -> Iterator["pa.RecordBatch"]:
+        """Record batches of `carriers.carried(columns)`, about 8 MiB each or one row; only of the form `arrow`."""
         raise NotImplementedError(f"{self.form} has no batches")
 
     @abstractmethod

@@ -38,7 +38,8 @@ class Type:
     fixed: bool = False  # padded to its size
     canonical: bool = False  # rewritten by the server when stored, as PostgreSQL's jsonb
     folded: bool = False  # compares without regard to upper and lower case
-    special: bool = True  # holds NaN and infinity beside numbers and times
+    special: bool = True  # holds NaN and infinity, or years beyond four digits, beside numbers and times
+    zero: bool = False  # holds dates with a zero year, month or day, as MySQL's
     of: "Type | None" = None  # of the elements of an array
     name: str = ""
     labels: tuple[str, ...] = ()
