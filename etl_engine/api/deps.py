@@ -50,7 +50,7 @@ def _context(request: Request) -> Context:
 
 
 Ctx = Annotated[Context, Depends(_context)]
-ConnectionId = Annotated[
+ObjectId = Annotated[
     str,
     Path(
         pattern="^[0-9a-f]{24}$",
@@ -58,6 +58,7 @@ ConnectionId = Annotated[
         examples=["507f1f77bcf86cd799439011"],
     ),
 ]
+ConnectionId = ObjectId
 
 
 def quality(accept: str, media_type: str) -> float:

@@ -16,6 +16,10 @@ Responses = dict[int | str, dict[str, Any]]
 TAGS = [
     {"name": "connections", "description": "Databases and files that data is read from and written to."},
     {"name": "connectors", "description": "The kinds of connection there are, and the fields each of them has."},
+    {
+        "name": "schemas",
+        "description": "What mappings fill: columns, each with a type that every destination can hold.",
+    },
     {"name": "system", "description": "What this is, and whether it is well."},
 ]
 DESCRIPTION = f"""Connect, map and move data without losing or changing a value.

@@ -121,6 +121,15 @@ def _changes(config: type[ConnectionConfig]) -> type[BaseModel]:
     return _made(config, "Changes", doc, _Strict, {name: _optional(i) for name, i in config.model_fields.items()})
 
 
+def changes_of(draft: type[BaseModel]) -> type[BaseModel]:
+    """The same fields, none of them required: null sets one back to its default."""
+    doc = "The fields to change; null sets one back to its default, and what is left out stays as it is."
+    name = f"{draft.__name__.removesuffix('Draft')}Changes"
+    fields: dict[str, Any] = {name: _optional(info) for name, info in draft.model_fields.items()}
+    model: type[BaseModel] = create_model(name, __base__=_Strict, __doc__=doc, **fields)
+    return model
+
+
 def _patch(changes: type[BaseModel]) -> type[BaseModel]:
     return _made(changes, "Patch", changes.__doc__, changes, {RECEIPT: _receipt()})
 

@@ -59,4 +59,125 @@ AUDIT = Collection(
 
 KEYS = Collection("keys", {"name": str, "version": int}, indexes=(Index(("name",), unique=True),))
 
-ALL = (CONNECTIONS, AUDIT, KEYS)
+_NAMED: Mapping[str, FieldType] = {
+    "name": str,
+    "name_key": str,
+    "search": str,
+    "revision": int,
+    "created_at": dt.datetime,
+    "updated_at": dt.datetime,
+}
+_BY_NAME = (Index(("name_key",), unique=True), Index(("-updated_at",)))
+
+SCHEMAS = Collection("schemas", {**_NAMED, "version": int}, indexes=_BY_NAME)
+
+MAPPINGS = Collection(
+    "mappings",
+    {**_NAMED, "source_connection_id": str, "destination_connection_id": str, "target_schema_id": str},
+    indexes=(
+        *_BY_NAME,
+        Index(("source_connection_id",)),
+        Index(("destination_connection_id",)),
+        Index(("target_schema_id",)),
+    ),
+)
+
+COLUMN_MAPPINGS = Collection(
+    "column_mappings",
+    {
+        "mapping_id": str,
+        "type": str,
+        "place": int,
+        "revision": int,
+        "created_at": dt.datetime,
+        "updated_at": dt.datetime,
+    },
+    indexes=(Index(("mapping_id", "place")),),
+)
+
+SCHEDULES = Collection(
+    "schedules",
+    {
+        **_NAMED,
+        "subject.kind": str,
+        "subject.id": str,
+        "enabled": bool,
+        "next_run_at": dt.datetime,
+        "last_run_at": dt.datetime,
+        "decided_at": dt.datetime,
+        "waiting": int,
+    },
+    indexes=(
+        *_BY_NAME,
+        Index(("subject.id",)),
+        Index(("enabled", "next_run_at")),
+        Index(("decided_at",)),
+        Index(("waiting",)),
+    ),
+)
+
+# A fire is decided once, whoever decides it: the key is the schedule and the moment.
+FIRES = Collection(
+    "fires",
+    {"schedule_id": str, "at": dt.datetime, "state": str, "execution_id": str, "decided_at": dt.datetime},
+    indexes=(Index(("schedule_id", "at"), unique=True), Index(("decided_at",))),
+)
+
+EXECUTIONS = Collection(
+    "executions",
+    {
+        "key": str,
+        "status": str,
+        "subject.kind": str,
+        "subject.id": str,
+        "subject.name": str,
+        "search": str,
+        "series": str,
+        "trigger.kind": str,
+        "trigger.id": str,
+        "retry_of_id": str,
+        "epoch": int,
+        "owner": str,
+        "lease_until": dt.datetime,
+        "created_at": dt.datetime,
+        "started_at": dt.datetime,
+        "finished_at": dt.datetime,
+        "changed_at": dt.datetime,
+    },
+    indexes=(
+        Index(("key",), unique=True),
+        Index(("status", "created_at")),
+        Index(("status", "lease_until")),
+        Index(("-created_at",)),
+        Index(("subject.kind", "subject.id", "-created_at")),
+        Index(("series", "-created_at")),
+        Index(("changed_at",)),
+    ),
+)
+
+TASKS = Collection(
+    "tasks",
+    {"execution_id": str, "block_id": str, "status": str, "epoch": int, "started_at": dt.datetime},
+    indexes=(Index(("execution_id", "block_id"), unique=True),),
+)
+
+# Lines are kept in segments: one document for each flush of at most a second or 500 lines.
+LOG_SEGMENTS = Collection(
+    "log_segments",
+    {
+        "execution_id": str,
+        "first_seq": int,
+        "last_seq": int,
+        "last_at": dt.datetime,
+        "worst": int,
+        "origins": str,
+        "text": str,
+    },
+    indexes=(
+        Index(("execution_id", "first_seq"), unique=True),
+        Index(("execution_id", "last_seq")),
+        Index(("last_at",)),
+    ),
+)
+
+ALL = (CONNECTIONS, AUDIT, KEYS, SCHEMAS, MAPPINGS, COLUMN_MAPPINGS, SCHEDULES, FIRES, EXECUTIONS, TASKS, LOG_SEGMENTS)
