@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from etl_engine.connectors.contract import Surroundings
+from etl_engine.dispatch.contract import Dispatch, NobodyHere
 from etl_engine.services.keyring import Keyring
 from etl_engine.store.contract import Store
 
@@ -26,6 +27,7 @@ class Context:
     store: Store
     keyring: Keyring
     surroundings: Surroundings = field(default_factory=Surroundings)
+    dispatch: Dispatch = field(default_factory=NobodyHere)
     actor: Actor = ANONYMOUS
     request_id: str = ""
 
