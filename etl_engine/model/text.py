@@ -15,9 +15,10 @@ from pydantic import (
     StringConstraints,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticKnownError
 
 MASK = "********"
+NAME_LENGTH = 120
 # Bidirectional overrides and isolates can make one name look like another; letters of any script are fine.
 _BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
@@ -69,6 +70,13 @@ def whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _no_longer_than_a_name(value: Any) -> Any:
+    """Outer spaces do not count for the name, but they do for its length: so says its schema."""
+    if isinstance(value, str) and len(value) > NAME_LENGTH:
+        raise PydanticKnownError("string_too_long", {"max_length": NAME_LENGTH})
+    return value
+
+
 def secret_without_controls(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value()
     if "\0" in text:
@@ -99,7 +107,8 @@ _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 Plain = Annotated[str, AfterValidator(no_control_characters), Described(pattern=f"^[^{_CONTROLS}]*$")]
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_LENGTH),
+    BeforeValidator(_no_longer_than_a_name),
     AfterValidator(no_control_characters),
     Described(pattern=f"^[{_SPACES}]*{_SHOWN}([^{_CONTROLS}]*{_SHOWN})?[{_SPACES}]*$"),
 ]
