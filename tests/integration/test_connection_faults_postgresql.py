@@ -21,12 +21,12 @@ from scripted import (
     says,
     silent,
 )
-from servers import HBA, PostgresServer, start_postgres, temporary
+from servers import HBA, MissingBinary, PostgresServer, start_postgres, temporary
 
 from etl_engine.connectors.contract import StepState, Who
 
 LITERAL = "'" + PASSWORD.replace("'", "''") + "'"
-# One more server, with the faults that would hurt the tests on the shared one.
+# One more server, with the faults that would hurt the other tests.
 NARROW_HBA = """
 hostssl all  tls_only  127.0.0.1/32  scram-sha-256
 host    all  postgres  127.0.0.1/32  scram-sha-256
@@ -35,21 +35,25 @@ host    all  etl       127.0.0.1/32  scram-sha-256
 
 
 @pytest.fixture(scope="module")
-def server(postgres_server: PostgresServer) -> PostgresServer:
-    """The shared server with a user "etl" who may read the database "shop"."""
-    postgres_server.sql(
-        f"CREATE ROLE etl LOGIN PASSWORD {LITERAL}",
-        "CREATE DATABASE shop",
-        "CREATE DATABASE warehouse",
-    )
-    postgres_server.sql(
-        "CREATE TABLE orders (id int)",
-        "CREATE TABLE customers (id int)",
-        "GRANT SELECT ON orders, customers TO etl",
-        "CREATE TABLE salaries (id int)",
-        database="shop",
-    )
-    return postgres_server
+def server() -> Iterator[PostgresServer]:
+    """A server of its own, whose databases are named: with a user "etl" who may read the database "shop"."""
+    try:
+        with temporary(start_postgres) as made:
+            made.sql(
+                f"CREATE ROLE etl LOGIN PASSWORD {LITERAL}",
+                "CREATE DATABASE shop",
+                "CREATE DATABASE warehouse",
+            )
+            made.sql(
+                "CREATE TABLE orders (id int)",
+                "CREATE TABLE customers (id int)",
+                "GRANT SELECT ON orders, customers TO etl",
+                "CREATE TABLE salaries (id int)",
+                database="shop",
+            )
+            yield made
+    except MissingBinary as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")

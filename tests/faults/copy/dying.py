@@ -3,9 +3,11 @@
 import os
 import random
 import signal
+import tempfile
 import time
+import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from copying import Pair
 
@@ -16,18 +18,35 @@ _PATIENCE_SECONDS = 60.0
 
 
 def in_child(work: Callable[[], object], *, points: str = "", kill_after: float | None = None) -> int:
-    """Fork, work, and answer how the child ended: 0, FAILED, or DIED. Nothing of ours is open across the fork."""
-    child = os.fork()
-    if not child:
-        code = FAILED
-        try:
-            faultpoints.arm(points)
-            work()
-            code = 0
-        except faultpoints.FaultInjected:
-            code = FAILED
-        finally:
-            os._exit(code)
+    """Fork, work, and answer how the child ended: 0, FAILED by an armed point, or DIED. Any other end is told whole.
+    Nothing of ours is open across the fork."""
+    with tempfile.TemporaryFile("w+") as told:
+        child = os.fork()
+        if not child:
+            _live(work, points, told)
+        code = _end_of(child, kill_after)
+        told.seek(0)
+        reason = told.read()
+    assert not reason, f"the child was not killed and ended with {code}:\n{reason}"
+    return code
+
+
+def _live(work: Callable[[], object], points: str, told: IO[str]) -> None:
+    code = FAILED
+    try:
+        faultpoints.arm(points)
+        work()
+        code = 0
+    except faultpoints.FaultInjected:
+        pass
+    except BaseException:
+        traceback.print_exc(file=told)
+        told.flush()
+    finally:
+        os._exit(code)
+
+
+def _end_of(child: int, kill_after: float | None) -> int:
     began = time.monotonic()
     while True:
         found, status = os.waitpid(child, os.WNOHANG)
@@ -41,16 +60,17 @@ def in_child(work: Callable[[], object], *, points: str = "", kill_after: float 
         time.sleep(0.003)
 
 
-def kill_until_done(work: Callable[[], object], chance: random.Random, longest: float) -> int:
+def kill_until_done(
+    work: Callable[[], object], chance: random.Random, longest: float, is_finished: Callable[[], bool]
+) -> int:
     """Run it again and again, killed at random moments, until it comes to its end; answers how often it died."""
     died = 0
-    while True:
-        code = in_child(work, kill_after=chance.uniform(0.02, longest))
-        if not code:
-            return died
-        assert code == DIED, f"the copy ended with {code} where it was not killed"
+    while in_child(work, kill_after=chance.uniform(0.02, longest)) == DIED:
         died += 1
         assert died < 500, "it never comes to its end"
+        if is_finished():
+            break
+    return died
 
 
 def rows_as_they_should_be(pair: Pair, table: str) -> tuple[int, int]:
