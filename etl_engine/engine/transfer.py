@@ -32,7 +32,7 @@ from etl_engine.engine.watching import Progress, Stop
 from etl_engine.errors import Cancelled, Throttled, Unreachable
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.copies import CopyOrder, CopyPlan, CopyReceipt, Verification
-from etl_engine.model.table import TableName
+from etl_engine.model.table import Table, TableName
 
 STRATEGIES: dict[str, Strategy] = {"append": Append(), "replace": Replace(), "merge": Merge()}
 _ATTEMPTS = 4
@@ -166,9 +166,7 @@ class _Run:
         self._progress.phase = "planning"
         selection = Selection(order.table, order.query, order.columns)
         table = source.describe(selection)
-        planned = planner.plan(order, source, destination, table, None)
-        planner.refuse_losses(planned)
-        claim = self._claim(planned)
+        planned, claim = self._alone(table)
         in_ledger = {entry.batch_id for entry in destination.entries(planned.target, claim.stream, claim.run_id)}
         tally.settle(in_ledger)
         before = _last(destination, order, planned.target)
@@ -188,12 +186,30 @@ class _Run:
         self._progress.phase = "done"
         return self._receipt(planned, claim, window, before, seconds, verification)
 
+    def _alone(self, table: Table) -> tuple[Planned, Claim]:
+        """Plan and claim. Whoever held the stream until now may have changed the target with its last commit."""
+        planned = self._plan(table)
+        claim = self._claim(planned)
+        if self._destination.resolve(self._order.target) != (planned.target, planned.existing):
+            planned = self._plan(table)
+            if self._terms(planned) != claim.terms:
+                claim = self._claim(planned)
+        return planned, claim
+
+    def _plan(self, table: Table) -> Planned:
+        planned = planner.plan(self._order, self._source, self._destination, table, None)
+        planner.refuse_losses(planned)
+        return planned
+
+    def _terms(self, planned: Planned) -> str:
+        return batches.terms_of(self._order, planned.key, tuple(column.name for column in planned.columns))
+
     def _claim(self, planned: Planned) -> Claim:
         order, tally = self._order, self._tally
         claim = self._destination.claim(
             planned.target,
             batches.stream_of(order, planned.target),
-            batches.terms_of(order, planned.key, tuple(column.name for column in planned.columns)),
+            self._terms(planned),
             fresh=order.restart and not tally.epoch,
             take_over=order.take_over,
             mine=tally.epoch,

@@ -36,15 +36,19 @@ class PostgresqlDestination(Destination):
             raise BadInput(
                 f"Names that begin with {_RESERVED} are the engine's own", hint="Choose another target table."
             )
-        found = catalog.find(session, target)
-        if found is None:
-            return TableName(self._schema(schemas), name), None
-        if found.relkind not in _WRITABLE:
-            kind = {"v": "a view", "m": "a materialised view", "f": "a foreign table"}[found.relkind]
-            raise Rejected(
-                f"{found.name} is {kind}, and rows are written to tables only", kind=KIND, hint="Choose a table."
-            )
-        return found.name, catalog.describe(session, found, () if found.readable else self._names(found))
+        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")  # a table may be replaced between two looks
+        try:
+            found = catalog.find(session, target)
+            if found is None:
+                return TableName(self._schema(schemas), name), None
+            if found.relkind not in _WRITABLE:
+                kind = {"v": "a view", "m": "a materialised view", "f": "a foreign table"}[found.relkind]
+                raise Rejected(
+                    f"{found.name} is {kind}, and rows are written to tables only", kind=KIND, hint="Choose a table."
+                )
+            return found.name, catalog.describe(session, found, () if found.readable else self._names(found))
+        finally:
+            session.rollback()
 
     def may_write(self, name: TableName, existing: Table | None, mode: str) -> None:
         session, user = self._session, double_quoted(self._session.user)

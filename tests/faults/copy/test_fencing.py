@@ -13,10 +13,11 @@ import pytest
 from copying import Pair, eventually
 
 from etl_engine.connectors.pg import ledger
-from etl_engine.engine import transfer
+from etl_engine.engine import batches, transfer
 from etl_engine.engine.transfer import Ends
 from etl_engine.engine.watching import Progress, Stop
 from etl_engine.errors import Conflict, Stale
+from etl_engine.model.copies import CopyReceipt
 
 
 @pytest.fixture
@@ -102,6 +103,39 @@ def test_an_old_epoch_is_refused_at_the_ledger_itself(orders: Pair) -> None:
     unit.rollback()
     first.close()
     second.close()
+
+
+@pytest.mark.parametrize("mode", ["append", "merge", "replace"])
+def test_a_commit_of_a_dead_run_that_ends_only_now_is_seen(orders: Pair, mode: str) -> None:
+    """Its process is gone, its session still commits: what the next one found before that is out of date."""
+    dead = orders.connector(orders.target).open_destination()
+    name, _ = dead.resolve("orders")
+    order = orders.order("orders", mode=mode)
+    stream = batches.stream_of(order, name)
+    left = dead.claim(name, stream, "as it was ordered then", fresh=False, take_over=False)
+    dead._session.run("BEGIN", "CREATE TABLE orders (id bigint PRIMARY KEY, v text, since date)")
+    outcome: list[Any] = []
+
+    def work() -> None:
+        try:
+            outcome.append(orders.copy("orders", mode=mode))
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    waiting = (
+        f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{orders.target}' "
+        "AND (query LIKE '%pg_try_advisory_lock%' OR query LIKE '%FROM pg_locks%')"
+    )
+    eventually(lambda: orders.sql("postgres", waiting) != "0", "waiting for the dead run")
+    dead._session.run("COMMIT")
+    dead.close()
+    thread.join(60)
+    assert isinstance(outcome[0], CopyReceipt), outcome[0]
+    assert (outcome[0].rows, outcome[0].epoch) == (1000, left.epoch + 1)
+    assert orders.t("SELECT count(*), count(since) FROM orders") == "1000|0"
+    orders.tidy()
 
 
 def test_a_displaced_process_that_was_frozen_ends_when_it_wakes(orders: Pair) -> None:
