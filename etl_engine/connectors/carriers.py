@@ -30,7 +30,7 @@ _TEXT = frozenset(
 
 
 def carrier(type_: Type) -> pa.DataType:
-    """The Arrow type in which values of this type travel. `special` moments and decimals travel as text."""
+    """The Arrow type in which values of this type travel. `special` or `zero` ones travel as text."""
     family = type_.family
     if family in _TEXT:
         return pa.string()
@@ -42,7 +42,7 @@ def carrier(type_: Type) -> pa.DataType:
         return _integer(type_)
     if family is Family.FLOAT:
         return pa.float32() if type_.size == 32 else pa.float64()
-    if type_.special:
+    if type_.special or type_.zero:
         return pa.string()
     return _decimal(type_) if family is Family.DECIMAL else _moment(type_)
 
