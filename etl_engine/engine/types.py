@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from etl_engine.model.copies import Rule
 from etl_engine.model.table import Family, Type
 
-_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
-_EXACT_IN_FLOAT = {32: 24, 64: 53}
+_DIGITS = {8: 3, 16: 5, 24: 8, 32: 10, 64: 20}
+EXACT_IN_FLOAT = {32: 24, 64: 53}
 _TEXT_OF = {Family.UUID: 36, Family.BOOLEAN: 5, Family.DATE: 13}
 _MICROSECONDS = 6
 STOPS = "a value that does not fit stops the copy"
@@ -19,6 +19,7 @@ class Fit:
 
     rule: Rule
     why: str = ""
+    loosely: str = ""  # what happens to a value that does not fit, where losses are allowed
 
 
 _EXACT = Fit(Rule.EXACT)
@@ -29,9 +30,9 @@ def fit(source: Type, target: Type) -> Fit:
     if source == target:
         return _EXACT
     if target.family is Family.TEXT and source.family is not Family.TEXT:
-        return _as_text(source, target)
+        return as_text(source, target)
     if source.family is target.family:
-        return _WITHIN.get(source.family, _by_name)(source, target)
+        return _WITHIN.get(source.family, by_name)(source, target)
     between = _BETWEEN.get((source.family, target.family))
     return between(source, target) if between else _lossy("the target converts it in its own way")
 
@@ -49,14 +50,19 @@ def _checked() -> Fit:
 
 
 def _integers(source: Type, target: Type) -> Fit:
-    low, high = _range(source)
-    least, most = _range(target)
+    low, high = value_range(source)
+    least, most = value_range(target)
     return _widened("more digits") if least <= low and high <= most else _checked()
 
 
-def _range(type_: Type) -> tuple[int, int]:
+def value_range(type_: Type) -> tuple[int, int]:
     bits = type_.size or 64
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if type_.signed else (0, 2**bits - 1)
+
+
+def digits_of(integer: Type) -> int:
+    """The most decimal digits that such a number has."""
+    return next(digits for bits, digits in _DIGITS.items() if (integer.size or 64) <= bits)
 
 
 def _decimals(source: Type, target: Type) -> Fit:
@@ -72,12 +78,12 @@ def _integer_to_decimal(source: Type, target: Type) -> Fit:
     if target.precision is None:
         return _widened("no limit of digits")
     room = target.precision - (target.scale or 0)
-    return _widened("as a decimal number") if room >= _DIGITS[source.size or 64] else _checked()
+    return _widened("as a decimal number") if room >= digits_of(source) else _checked()
 
 
 def _integer_to_float(source: Type, target: Type) -> Fit:
     bits = (source.size or 64) - (1 if source.signed else 0)
-    if bits <= _EXACT_IN_FLOAT[target.size or 64]:
+    if bits <= EXACT_IN_FLOAT[target.size or 64]:
         return _widened("every whole number of that size has its float")
     return _lossy("large whole numbers are rounded to a float")
 
@@ -100,12 +106,12 @@ def _texts(source: Type, target: Type) -> Fit:
     return _widened("room for longer text" if source.folded == target.folded else "compared in another way")
 
 
-def _as_text(source: Type, target: Type) -> Fit:
+def as_text(source: Type, target: Type) -> Fit:
     if source.family is Family.BYTES:
         return _lossy("bytes are written as hexadecimal digits")
     if target.fixed:
         return _lossy("padded with spaces")
-    longest = _DIGITS[source.size or 64] + 1 if source.family is Family.INTEGER else _TEXT_OF.get(source.family)
+    longest = digits_of(source) + 1 if source.family is Family.INTEGER else _TEXT_OF.get(source.family)
     if target.size is not None and (longest is None or longest > target.size):
         return Fit(Rule.WIDENED, f"its exact text; {STOPS}")
     return _widened("its exact text")
@@ -114,12 +120,12 @@ def _as_text(source: Type, target: Type) -> Fit:
 def _moments(source: Type, target: Type) -> Fit:
     if source.zoned != target.zoned:
         return _lossy("an instant and a clock reading are not the same: the zone would be guessed")
-    if _second_digits(source) > _second_digits(target):
+    if second_digits(source) > second_digits(target):
         return _lossy(f"rounded to {target.precision} digits of a second")
     return _widened("more digits of a second")
 
 
-def _second_digits(type_: Type) -> int:
+def second_digits(type_: Type) -> int:
     return _MICROSECONDS if type_.precision is None else type_.precision
 
 
@@ -145,11 +151,11 @@ def _enums(source: Type, target: Type) -> Fit:
 
 def _arrays(source: Type, target: Type) -> Fit:
     if source.of is None or target.of is None:
-        return _by_name(source, target)
+        return by_name(source, target)
     return fit(source.of, target.of)
 
 
-def _by_name(source: Type, target: Type) -> Fit:
+def by_name(source: Type, target: Type) -> Fit:
     return _EXACT if source.name == target.name else _lossy("the target converts it in its own way")
 
 

@@ -43,6 +43,7 @@ class Type:
     of: "Type | None" = None  # of the elements of an array
     name: str = ""
     labels: tuple[str, ...] = ()
+    nuls: bool = True  # a text may have the character U+0000 in it; PostgreSQL's may not
 
 
 @dataclass(frozen=True)
