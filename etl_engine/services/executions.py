@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from etl_engine.engine import runner
 from etl_engine.errors import BadInput, Conflict, DuplicateKey
 from etl_engine.model.collections import EXECUTIONS, TASKS
 from etl_engine.model.execution import (
@@ -90,6 +91,7 @@ def submit(
     access.require(ctx, "execution:submit")
     if key and (found := _by_key(ctx, key)):
         return answered(found)
+    runner.check(graph, runner.blocks())
     document = pending(
         ctx, subject, graph, trigger=trigger or Trigger(), key=key, series=series, retry_of_id=retry_of_id
     )
