@@ -233,7 +233,10 @@ class Unit(ABC):
 
     @abstractmethod
     def create(self, place: Place, columns: Sequence[Column], key: Sequence[str] = ()) -> None:
-        """Make the place of these columns; a successor of an existing target takes the shape of that instead."""
+        """Make the place of these columns; a successor of an existing target takes the shape of that instead.
+
+        The key of a successor may be made here or in `succeed`, which is given it again.
+        """
 
     @abstractmethod
     def add_columns(self, columns: Sequence[Column]) -> None: ...

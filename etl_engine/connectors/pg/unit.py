@@ -46,7 +46,9 @@ class PostgresqlUnit(Unit):
             return
         existing = catalog.find(session, quoted(self._name)) if place is Place.SUCCESSOR else None
         if existing is None:
-            session.run(create_table(quoted(self._name), columns, key), doing=f"making {self._name}")
+            # A successor is loaded faster without its key, which `succeed` gives it.
+            keyed = key if place is Place.TARGET else ()
+            session.run(create_table(quoted(self._name), columns, keyed), doing=f"making {self._name}")
             self._frozen.add(place)
             return
         self._successor = successor.begin(session, self._name, existing)

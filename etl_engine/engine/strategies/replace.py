@@ -11,7 +11,7 @@ class Replace(Strategy):
         planned = batch.planned
         if planned.added:
             unit.add_columns(planned.added)
-        unit.create(Place.SUCCESSOR, planned.new_columns)
+        unit.create(Place.SUCCESSOR, planned.new_columns, planned.primary_key)
         rows = batch.read()
         return counted(rows, unit.load(rows, Place.SUCCESSOR, batch.names))
 
