@@ -17,11 +17,15 @@ class Index:
 
 @dataclass(frozen=True)
 class Collection:
-    """One collection. A field that is not declared here cannot be searched or sorted on."""
+    """One collection. What is not declared here cannot be searched or sorted on, nor changed inside an object.
+
+    A counter is a whole number that updates may add to; it may be missing, and is never None.
+    """
 
     name: str
     fields: Mapping[str, FieldType]
     indexes: tuple[Index, ...] = ()
+    counters: frozenset[str] = frozenset()
 
     @property
     def unique_fields(self) -> frozenset[str]:
@@ -49,6 +53,7 @@ CONNECTIONS = Collection(
         Index(("db_type",)),
         Index(("-updated_at",)),
     ),
+    counters=frozenset({"revision"}),
 )
 
 AUDIT = Collection(
@@ -57,7 +62,12 @@ AUDIT = Collection(
     indexes=(Index(("-at",)), Index(("subject_id", "-at")), Index(("outcome", "at")), Index(("done_at",))),
 )
 
-KEYS = Collection("keys", {"name": str, "version": int}, indexes=(Index(("name",), unique=True),))
+KEYS = Collection(
+    "keys",
+    {"name": str, "version": int},
+    indexes=(Index(("name",), unique=True),),
+    counters=frozenset({"version"}),
+)
 
 _NAMED: Mapping[str, FieldType] = {
     "name": str,
@@ -67,9 +77,10 @@ _NAMED: Mapping[str, FieldType] = {
     "created_at": dt.datetime,
     "updated_at": dt.datetime,
 }
+_COUNTED = frozenset({"revision"})
 _BY_NAME = (Index(("name_key",), unique=True), Index(("-updated_at",)))
 
-SCHEMAS = Collection("schemas", {**_NAMED, "version": int}, indexes=_BY_NAME)
+SCHEMAS = Collection("schemas", {**_NAMED, "version": int}, indexes=_BY_NAME, counters=_COUNTED)
 
 MAPPINGS = Collection(
     "mappings",
@@ -80,6 +91,7 @@ MAPPINGS = Collection(
         Index(("destination_connection_id",)),
         Index(("target_schema_id",)),
     ),
+    counters=_COUNTED,
 )
 
 COLUMN_MAPPINGS = Collection(
@@ -93,6 +105,7 @@ COLUMN_MAPPINGS = Collection(
         "updated_at": dt.datetime,
     },
     indexes=(Index(("mapping_id", "place")),),
+    counters=_COUNTED,
 )
 
 SCHEDULES = Collection(
@@ -114,6 +127,7 @@ SCHEDULES = Collection(
         Index(("decided_at",)),
         Index(("waiting",)),
     ),
+    counters=_COUNTED,
 )
 
 # A fire is decided once, whoever decides it: the key is the schedule and the moment.
@@ -153,6 +167,7 @@ EXECUTIONS = Collection(
         Index(("series", "-created_at")),
         Index(("changed_at",)),
     ),
+    counters=frozenset({"log_lines"}),
 )
 
 TASKS = Collection(

@@ -81,9 +81,11 @@ class Store(Protocol):
     ) -> Document | None:
         """Change the first match atomically and answer it as it is now; None where nothing matched.
 
-        Patch, increment, compare-and-set and claim are all this call. `changes` and `increment` take dotted paths; what
-        is counted starts at 0. With `upsert`, if nothing matches, exactly that document is inserted instead; where its
-        unique key is taken all the same (by a document that does not match), DuplicateKey.
+        Patch, increment, compare-and-set and claim are all this call. `changes` sets whole fields, and by a dotted path
+        declared ones inside an object; `increment` adds to declared counters, which start at 0. So nothing is refused
+        only for what the document holds: MongoDB would, and its relatives do something else there. With `upsert`, if
+        nothing matches, exactly that document is inserted instead; where its unique key is taken all the same (by a
+        document that does not match), DuplicateKey.
         """
 
     def replace(self, collection: str, document: Document) -> bool:

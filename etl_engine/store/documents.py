@@ -17,6 +17,8 @@ from etl_engine.store.contract import Document
 from etl_engine.store.ids import is_id, new_id
 
 DEEPEST = 90  # MongoDB refuses documents of more than 100 levels
+LARGEST_COUNT = 2**62  # with LARGEST_STEP, no counter ever comes to the end of its 64 bits
+LARGEST_STEP = 2**31
 LARGEST = 16 * 1024 * 1024  # and of more than 16 MB
 
 
@@ -104,11 +106,37 @@ def check_field(collection: Collection, field: str, value: Any) -> None:
         raise StoreError(f"{place} is a {type(value).__name__}, declared is {collection.fields[field].__name__}")
 
 
+def _check_counter(place: str, value: Any) -> None:
+    if type(value) is not int or abs(value) > LARGEST_COUNT:
+        raise StoreError(f"{place} is a counter, and wants a whole number of at most 2^62")
+
+
+def _check_inside(collection: Collection, value: Any, path: str = "") -> None:
+    """Of the value at `path`: counters are numbers, and what lies on the way to a declared field is an object.
+
+    MongoDB refuses to set or to add where that is not so, and its relatives ignore it or do something else.
+    """
+    for field in (*collection.fields, *collection.counters):
+        if not field.startswith(path):
+            continue
+        inside, here = value, path
+        for key in field[len(path) :].split("."):
+            if not isinstance(inside, Mapping):
+                raise StoreError(f"{collection.name}.{here.rstrip('.')} is no object, and {field} is declared in it")
+            if key not in inside:
+                break
+            inside, here = inside[key], f"{here}{key}."
+        else:
+            if field in collection.counters:
+                _check_counter(f"{collection.name}.{field}", inside)
+
+
 def checked(collection: Collection, document: Mapping[str, Any]) -> Document:
     """The whole document as it is stored, with its `_id`."""
     whole: Document = cleaned({"_id": new_id(), **document}, collection.name)
     if not is_id(whole["_id"]):
         raise StoreError(f"{collection.name}._id is not 24 hexadecimal digits, lower case")
+    _check_inside(collection, whole)
     for field in collection.fields:
         check_field(collection, field, value_at(whole, field))
     return whole
@@ -126,14 +154,19 @@ def checked_changes(
                 raise StoreError(f"{collection.name}.{path} and {other} cannot change together")
     sets = {path: cleaned(value, f"{collection.name}.{path}") for path, value in changes.items()}
     for path, value in sets.items():
+        if path in collection.counters:
+            _check_counter(f"{collection.name}.{path}", value)
+        _check_inside(collection, value, f"{path}.")
         for field in collection.fields:
             if field == path:
                 check_field(collection, field, value)
             elif field.startswith(path + "."):
                 check_field(collection, field, value_at(value, field[len(path) + 1 :]))
     for path, amount in increment.items():
-        if type(cleaned(amount, path)) is not int or collection.fields.get(path, int) not in (int, float):
-            raise StoreError(f"{collection.name}.{path} is not a counter")
+        if path not in collection.counters:
+            raise StoreError(f"{collection.name}.{path} is no counter", hint="Declare it in model/collections.py.")
+        if type(amount) is not int or abs(amount) > LARGEST_STEP:
+            raise StoreError(f"{collection.name}.{path}: what is added is a whole number of at most 2^31")
     return sets, dict(increment)
 
 
@@ -145,8 +178,14 @@ def _check_path(collection: Collection, path: str) -> None:
             raise StoreError(f"{collection.name}.{path} has a number as a key")
     if keys[0] == "_id":
         raise StoreError(f"{collection.name}._id cannot change")
-    if any(path.startswith(field + ".") for field in collection.fields):
+    declared = (*collection.fields, *collection.counters)
+    if any(path.startswith(field + ".") for field in declared):
         raise StoreError(f"{collection.name}.{path} would put an object where a value is declared")
+    if len(keys) > 1 and not any(field == path or field.startswith(path + ".") for field in declared):
+        raise StoreError(
+            f"{collection.name}.{path} is not declared, so it cannot change on its own",
+            hint="Set the whole object, or declare the field in model/collections.py.",
+        )
 
 
 def apply_changes(document: Document, sets: Mapping[str, Any], increment: Mapping[str, int]) -> None:

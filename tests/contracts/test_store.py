@@ -10,7 +10,7 @@ from typing import Any
 import pymongo
 import pytest
 from pydantic import SecretStr
-from store_cases import COLLECTIONS, GAPS, JOBS, REFUSED_BY_MONGODB_ONLY, T0, hours, hundred_jobs, key
+from store_cases import COLLECTIONS, GAPS, JOBS, T0, hours, hundred_jobs, key
 from store_servers import TEST_MONGO_URI
 
 from etl_engine.errors import DuplicateKey, StoreError
@@ -86,7 +86,7 @@ def test_references_come_back_as_text(store: Store) -> None:
     assert store.count("jobs", {"pipeline_id": {"$in": [key(8), "system"]}}) == 2
     assert store.count("jobs", {"pipeline_id": {"$ne": key(8)}}) == 1
     assert store.count_by("jobs", "pipeline_id") == {key(8): 1, "system": 1}
-    changed = store.update("jobs", {"pipeline_id": key(8)}, {"pipeline_id": key(10), "deep.owner_id": key(11)})
+    changed = store.update("jobs", {"pipeline_id": key(8)}, {"pipeline_id": key(10), "deep": {"owner_id": key(11)}})
     assert changed is not None
     assert (changed["pipeline_id"], changed["deep"]) == (key(10), {"owner_id": key(11)})
 
@@ -122,6 +122,12 @@ def test_references_come_back_as_text(store: Store) -> None:
         pytest.param({"state": ["q"]}, id="list for a text"),
         pytest.param({"run_at": "2026-01-01"}, id="text for a time"),
         pytest.param({"cfg": [{"size": 1}]}, id="list on the way to a searched field"),
+        pytest.param({"cfg": "size"}, id="text on the way to a searched field"),
+        pytest.param({"cfg": None}, id="nothing on the way to a searched field"),
+        pytest.param({"stats": [{"rows": 1}]}, id="list on the way to a counter"),
+        pytest.param({"attempts": None}, id="nothing for a counter"),
+        pytest.param({"attempts": 2**62 + 1}, id="more than a counter takes"),
+        pytest.param({"stats": {"rows": "7"}}, id="text for an inner counter"),
         pytest.param({"_id": "abc"}, id="short id"),
         pytest.param({"_id": "A" * 24}, id="upper case id"),
         pytest.param({"_id": 5}, id="number as id"),
@@ -137,7 +143,9 @@ def test_what_one_backend_could_not_keep_none_accepts(store: Store, bad: dict[st
         store.replace("jobs", {"_id": key(1), **bad} if "_id" not in bad else bad)
     if "_id" not in bad:
         with pytest.raises(StoreError):
-            store.update("jobs", {"_id": key(1)}, bad if bad.keys() <= {*JOBS.fields, "cfg"} else {"inner": bad})
+            store.update(
+                "jobs", {"_id": key(1)}, bad if bad.keys() <= {*JOBS.fields, "cfg", "stats"} else {"inner": bad}
+            )
     assert store.find("jobs") == [{"_id": key(1), "state": "q"}]
 
 
@@ -413,7 +421,7 @@ def test_an_update_changes_what_it_names_and_nothing_else(store: Store) -> None:
     changed = store.update(
         "jobs",
         {"_id": key(1), "state": "q"},
-        {"state": "r", "cfg.size": 5, "new.deep": {"at": T0}, "gone": None},
+        {"state": "r", "cfg.size": 5, "new": {"deep": {"at": T0}}, "gone": None},
         increment={"attempts": 1},
     )
     assert changed == {
@@ -455,33 +463,22 @@ def test_an_update_changes_what_it_names_and_nothing_else(store: Store) -> None:
         pytest.param({}, {"attempts": 1.5}, id="part added"),
         pytest.param({}, {"attempts": True}, id="bool added"),
         pytest.param({}, {"attempts": 2**63}, id="too much added"),
+        pytest.param({}, {"attempts": -(2**31) - 1}, id="too much taken away"),
         pytest.param({}, {}, id="nothing"),
+        # What MongoDB refuses only when it sees the document, and its relatives do in ways of their own.
+        pytest.param({"list.x": 1}, {}, id="through a list"),
+        pytest.param({"text.x": 1}, {}, id="through a text"),
+        pytest.param({"none.x": 1}, {}, id="through nothing"),
+        pytest.param({"new.x": 1}, {}, id="through what is not declared"),
+        pytest.param({}, {"text": 1}, id="added to a text"),
+        pytest.param({}, {"none": 1}, id="added to nothing"),
+        pytest.param({}, {"priority": 1}, id="added to a number that is no counter"),
+        pytest.param({}, {"attempts": 2**63 - 1}, id="overflow"),
     ],
 )
 def test_an_update_that_is_not_of_the_contract_changes_nothing(
     store: Store, changes: dict[str, Any], increment: dict[str, int]
 ) -> None:
-    _refused(store, changes, increment)
-
-
-@pytest.mark.parametrize(
-    ("changes", "increment"),
-    [
-        pytest.param({"list.x": 1}, {}, id="through a list"),
-        pytest.param({"text.x": 1}, {}, id="through a text"),
-        pytest.param({"none.x": 1}, {}, id="through nothing"),
-        pytest.param({}, {"text": 1}, id="added to a text"),
-        pytest.param({}, {"none": 1}, id="added to nothing"),
-        pytest.param({}, {"attempts": 2**63 - 1}, id="overflow"),
-    ],
-)
-def test_an_update_the_server_itself_refuses_changes_nothing(
-    store: Store, changes: dict[str, Any], increment: dict[str, int]
-) -> None:
-    _refused(store, changes, increment)
-
-
-def _refused(store: Store, changes: dict[str, Any], increment: dict[str, int]) -> None:
     before = {"_id": key(1), "state": "q", "attempts": 1, "list": [1], "text": "t", "none": None, "cfg": {"size": 1}}
     store.insert("jobs", before)
     with pytest.raises(StoreError):
@@ -626,5 +623,5 @@ def test_the_contract_was_run_on_a_real_mongodb() -> None:
 
 
 def test_every_case_passes_on_one_emulator_of_mongodb() -> None:
-    on_neither = GAPS["mongomock"].keys() & GAPS["nx27017"].keys()
-    assert {case.partition("-")[0] for case in on_neither} == {REFUSED_BY_MONGODB_ONLY}
+    mongomock, nx27017 = ({case.partition("-")[0] for case in gaps} for gaps in GAPS.values())
+    assert not mongomock & nx27017

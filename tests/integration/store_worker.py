@@ -16,8 +16,15 @@ from etl_engine.store.mongo import MongoStore
 from etl_engine.store.sql import SqlStore
 
 COLLECTIONS = (
-    Collection("jobs", {"state": str, "priority": int}, indexes=(Index(("state", "priority")),)),
-    Collection("counters", {"name": str, "n": int}, indexes=(Index(("name",), unique=True),)),
+    Collection(
+        "jobs",
+        {"state": str, "priority": int},
+        indexes=(Index(("state", "priority")),),
+        counters=frozenset({"attempts"}),
+    ),
+    Collection(
+        "counters", {"name": str, "n": int}, indexes=(Index(("name",), unique=True),), counters=frozenset({"n"})
+    ),
     Collection("fires", {"slot": str}, indexes=(Index(("slot",), unique=True),)),
     Collection("log", {"seq": int, "by": str}),
 )

@@ -56,7 +56,7 @@ def test_a_field_declared_later_finds_old_documents(url: str, old: Any) -> None:
 def test_documents_that_an_older_process_still_writes_are_found_after_the_next_start(url: str, old: Any) -> None:
     new = opened(url, GROWN)
     old.insert("growing", {"a": "late", "b": {"c": 5000}})
-    changed = old.update("growing", {"a": "x7"}, {"b.c": 5001})
+    changed = old.update("growing", {"a": "x7"}, {"b": {"c": 5001}})
     again = opened(url, GROWN)
     assert [document["a"] for document in again.find("growing", {"b.c": {"$gte": 5000}}, sort=[("b.c", 1)])] == [
         "late",

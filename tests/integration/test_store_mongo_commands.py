@@ -19,6 +19,7 @@ CLAIMS = Collection(
     "claims",
     {"state": str, "priority": int, "key": str, "owner_id": str},
     indexes=(Index(("key",), unique=True), Index(("state", "-priority"))),
+    counters=frozenset({"n"}),
 )
 CONFIRMED = {"w": "majority", "j": True}
 
