@@ -9,6 +9,7 @@ from etl_engine.ui.failures import error_boundary, toast_unexpected
 from etl_engine.ui.lifetime import lifetime
 from etl_engine.ui.pages import connections, not_found
 from etl_engine.ui.theme import PRIMARY
+from etl_engine.workers.pool import local_workers
 from etl_engine.workers.reaper import reap
 
 __all__ = ["api", "app", "connections", "not_found"]
@@ -38,3 +39,4 @@ app = rx.App(
 )
 app.register_lifespan_task(lifetime)
 app.register_lifespan_task(reap)
+app.register_lifespan_task(local_workers)

@@ -27,7 +27,7 @@ DEFAULT_ORIGINS = (
 ALWAYS_DENIED = ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "192.0.0.192/32")
 # First parts of paths that the app, its pages and Reflex use themselves.
 _TAKEN_PATHS = frozenset({"docs", "health", "ping", "assets", "connections"})
-_SECRET_SETTINGS = frozenset({"encryption_key", "mongodb_url", "store_url"})
+_SECRET_SETTINGS = frozenset({"encryption_key", "mongodb_url", "store_url", "webhook_secret", "webhook_url"})
 
 
 class Settings(BaseSettings):
@@ -70,6 +70,28 @@ class Settings(BaseSettings):
     log_format: Annotated[Literal["console", "json"], Field(description="console for people, json for machines.")] = (
         "console"
     )
+    worker_slots: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=64,
+            description="Executions at a time, each in a process of its own; 0: the web server does none.",
+        ),
+    ] = 4
+    worker_port: Annotated[int, Field(ge=1, le=65535, description="Port of /health and /metrics of a worker.")] = 8001
+    stall_minutes: Annotated[
+        float, Field(gt=0, le=10_080, description="An execution in which nothing moves for so long is stopped.")
+    ] = 60.0
+    log_retention_days: Annotated[
+        int, Field(ge=1, le=36_500, description="How long the log lines of executions are kept.")
+    ] = 30
+    webhook_url: Annotated[
+        SecretStr | None,
+        Field(description="Is told when an execution fails, recovers or is lost: https://… (signed, see docs)."),
+    ] = None
+    webhook_secret: Annotated[
+        SecretStr | None, Field(description="Signs what is sent there: 16 characters at least.")
+    ] = None
     faultpoints: Annotated[str, Field(description="For tests only: named points that fail.", exclude=True)] = ""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -172,6 +194,29 @@ class Settings(BaseSettings):
     def _mongodb_scheme(cls, url: SecretStr | None) -> SecretStr | None:
         return _with_scheme(url, "mongodb", "mongodb+srv")
 
+    @field_validator("webhook_url")
+    @classmethod
+    def _web_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None:
+            return None
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+            raise ValueError("must be an address such as https://example.com/hooks/etl, without a login in it")
+        return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < 16:
+            raise ValueError("must have 16 characters at least")
+        return secret
+
+    @model_validator(mode="after")
+    def _webhooks_are_signed(self) -> Self:
+        if self.webhook_url and not self.webhook_secret:
+            raise ValueError("WEBHOOK_SECRET is not set, and what is sent to WEBHOOK_URL is signed with it: set both")
+        return self
+
     @model_validator(mode="after")
     def _shared_stores_need_a_key(self) -> Self:
         if not self.embedded and not self.encryption_key:
@@ -237,6 +282,8 @@ def load(**overrides: Any) -> Settings:
         raise BadSetting("The file .env is not UTF-8 text", hint="Save it as UTF-8.") from None
     for secret in (*settings.keys, *_url_passwords(settings)):
         hide(secret)
+    if settings.webhook_secret:
+        hide(settings.webhook_secret.get_secret_value())
     return settings
 
 

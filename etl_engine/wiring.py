@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import os
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -11,9 +12,11 @@ import structlog
 
 from etl_engine import __version__, faultpoints, logs, settings
 from etl_engine.connectors.contract import Surroundings
+from etl_engine.dispatch.local import LocalDispatch
 from etl_engine.errors import BadSetting, Locked, StoreUnavailable
 from etl_engine.model import collections
 from etl_engine.sealing import is_key, new_key
+from etl_engine.services import execution_claims
 from etl_engine.services.context import Context
 from etl_engine.services.keyring import Keyring
 from etl_engine.settings import Settings
@@ -21,6 +24,7 @@ from etl_engine.store.contract import Store
 from etl_engine.store.opening import Opening
 
 KEY_FILE = "encryption.key"
+WORKER_MODULE = "etl_engine.workers.slot"
 NEW_KEY = "made a new key in {} (mode 0600): back it up, apart from the store"
 
 
@@ -30,6 +34,7 @@ class Engine:
     def __init__(self, config: Settings) -> None:
         self.config = config
         self.made_key_file: Path | None = None
+        self.dispatch = LocalDispatch((sys.executable, "-m", WORKER_MODULE), self._work_is_waiting)
         self._store = _store(config)
         self._opening = Opening(self._open)
 
@@ -67,7 +72,10 @@ class Engine:
             file_roots=config.effective_file_roots,
             forbidden_paths=(self.key_file, *config.store_files),
         )
-        return Context(self._store, keyring, surroundings)
+        return Context(self._store, keyring, surroundings, self.dispatch)
+
+    def _work_is_waiting(self) -> bool:
+        return execution_claims.waiting(self.context()) > 0
 
     def _local_keys(self) -> tuple[str, ...]:
         """The key file of the embedded store; made once, unless the store is already sealed with another key."""

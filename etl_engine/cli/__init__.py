@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from etl_engine import __version__
-from etl_engine.cli import check, connections, copy, keys, output, serve
+from etl_engine.cli import check, connections, copy, keys, output, serve, worker
 from etl_engine.errors import EtlError
 
 FAILED, INTERRUPTED = 1, 130
@@ -21,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("copy", epilog=copy.EPILOG)(copy.copy)
 app.add_typer(connections.app, name="connections")
 app.add_typer(keys.app, name="keys")
