@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ARROW = "arrow"  # the form that every kind speaks: record batches of carriers
+# Forms of batches whose columns are all text, each value as its own server writes it; only that server's kind reads
+# them. For copies within one engine where somebody looks at a few of the columns.
+TEXT_BATCHES = "-arrow-text"
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,10 @@ class Rows(ABC):
         raise NotImplementedError(f"{self.form} is read in batches")
 
     def batches(self) -> Iterator["pa.RecordBatch"]:
-        """Record batches of `carriers.carried(columns)`, about 8 MiB each or one row; only of the form `arrow`."""
+        """Record batches of `carriers.carried(columns)`, about 8 MiB each or one row; only of the form `arrow`.
+
+        They are taken in a thread of their own, and never in two at once: not the thread that opened the session.
+        """
         raise NotImplementedError(f"{self.form} has no batches")
 
     @abstractmethod
@@ -138,7 +144,9 @@ class Rows(ABC):
 class Source(ABC):
     """A session for reading, pinned so that a value reads the same from every server: UTC, ISO, UTF-8."""
 
-    identity: str  # of the database behind it, however it is addressed: two connections may lead to one
+    # Of the database behind it, however it is addressed: two connections may lead to one. Begins with the name of its
+    # engine and a colon, by which two ends of one engine know each other: there a new target gets the source's types.
+    identity: str
 
     @abstractmethod
     def describe(self, selection: Selection) -> Table:
@@ -295,7 +303,12 @@ class Destination(ABC):
 
     @abstractmethod
     def natives(self, table: Table, *, same_engine: bool) -> tuple[Column, ...]:
-        """The columns of a new target for these of the source."""
+        """The columns of a new target for these of the source.
+
+        Of another engine: each the smallest type that holds every value of the house type, text where there is none.
+        What is `special` or `zero` does not count: dates are to become dates, and the plan tells that an infinite one
+        stops the copy. The Column's type says what the native one really holds.
+        """
 
     @abstractmethod
     def ddl(self, name: TableName, columns: Sequence[Column], key: Sequence[str]) -> str: ...

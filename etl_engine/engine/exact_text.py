@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl_engine.model.table import Family, Type
+from etl_engine.connectors.hexadecimal import to_hexadecimal
+from etl_engine.model.table import Type
 
 _BEFORE_CHRIST = re.compile(r"^-(\d{4,})(-\d\d-\d\d.*)$")
 
@@ -18,7 +19,7 @@ def as_text(values: pa.Array, type_: Type) -> pa.Array:
     if pa.types.is_string(given):
         return values
     if pa.types.is_binary(given):
-        return hexadecimal(values)
+        return to_hexadecimal(values)
     if pa.types.is_floating(given):
         return _floats(values)
     if pa.types.is_decimal(given):
@@ -39,27 +40,6 @@ def exact(value: Any, type_: Type) -> str | None:
         return None
     text = as_text(pa.array([value], value.type), type_)[0].as_py()
     return str(text)
-
-
-def hexadecimal(values: pa.Array) -> pa.Array:
-    """Bytes as two digits each; the digits of all values at once, since they lie in one buffer."""
-    import numpy as np
-
-    width = values.type.bit_width // 8 if pa.types.is_fixed_size_binary(values.type) else 0
-    if width:
-        values = values.cast(pa.binary())
-    _, offsets, data = values.buffers()
-    starts = np.frombuffer(offsets, dtype=np.int32, count=len(values) + values.offset + 1)[values.offset :]
-    first, last = int(starts[0]), int(starts[-1])
-    if (last - first) * 2 > np.iinfo(np.int32).max:  # more than one array of text can hold
-        return pa.array([None if one is None else one.hex() for one in values.to_pylist()], pa.string())
-    digits = memoryview(data)[first:last].hex().encode() if data is not None else b""
-    made = pa.Array.from_buffers(
-        pa.string(),
-        len(values),
-        [None, pa.py_buffer(((starts - first) * 2).astype(np.int32)), pa.py_buffer(digits)],
-    )
-    return pc.if_else(values.is_valid(), made, pa.scalar(None, pa.string())) if values.null_count else made
 
 
 def _floats(values: pa.Array) -> pa.Array:
@@ -105,7 +85,3 @@ def _era(text: str) -> str:
         return f"0001{text[4:]} BC"
     found = _BEFORE_CHRIST.match(text)
     return f"{int(found[1]) + 1:04d}{found[2]} BC" if found else text
-
-
-def is_moment(type_: Type) -> bool:
-    return type_.family in (Family.DATE, Family.TIME, Family.TIMESTAMP)

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.rows import Destination, Moment, Source
-from etl_engine.engine.types import Fit, fit
-from etl_engine.errors import BadInput, NotCapable, Problem
-from etl_engine.model.copies import ColumnRule, CopyOrder, CopyPlan, Rule
+from etl_engine.engine import lanes
+from etl_engine.errors import BadInput, Problem
+from etl_engine.model.copies import CopyOrder, CopyPlan, Rule
 from etl_engine.model.table import Column, Table, TableName
-
-Lane = Literal["relay", "text", "typed"]
 
 
 @dataclass(frozen=True)
@@ -46,26 +43,20 @@ def plan(order: CopyOrder, source: Source, destination: Destination, table: Tabl
     destination.may_write(target, existing, order.mode)
     notes: list[str] = []
     kept = _writable(table, existing, order, notes)
-    shared = set(source.forms(kept)) & set(destination.forms(kept))
-    if not shared:
-        raise NotCapable(
-            "There is no road yet between these two kinds of connection",
-            hint="Copy between two connections of one kind.",
-        )
-    made = destination.natives(kept, same_engine=True)
+    same_engine = lanes.same_engine(source.identity, destination.identity)
+    made = destination.natives(kept, same_engine=same_engine)
     columns, added = _columns(made, existing, order, notes)
     key = _key(order, kept, existing)
-    rules = _rules(kept, columns)
-    form, why = _form(source, destination, kept, columns)
+    road = lanes.choose(order, source, destination, kept, columns)
     statements = _statements(destination, target, existing, columns, added, key, order, notes)
     planned = CopyPlan(
         source=str(table.name or "query"),
         target=str(target),
         mode=order.mode,
-        lane="relay",
-        form=form,
-        why=why,
-        columns=rules,
+        lane=road.lane,
+        form=road.form,
+        why=road.why,
+        columns=road.rules,
         key=list(key),
         statements=statements,
         notes=notes,
@@ -183,35 +174,6 @@ def _key(order: CopyOrder, table: Table, existing: Table | None) -> tuple[str, .
 
 def _has_arbiter(existing: Table, key: tuple[str, ...]) -> bool:
     return any(set(one) == set(key) for one in (existing.key, *existing.unique) if one)
-
-
-def _rules(table: Table, columns: Sequence[Column]) -> list[ColumnRule]:
-    rules = []
-    for source, target in zip(table.columns, columns, strict=True):
-        found = fit(source.type, target.type)
-        if found.rule is not Rule.LOSSY and source.nullable and not target.nullable:
-            found = Fit(found.rule, "; ".join(filter(None, (found.why, "NULL stops the copy"))))
-        rules.append(
-            ColumnRule(
-                name=source.name,
-                source_type=source.native,
-                target_type=target.native,
-                rule=found.rule,
-                why=found.why,
-            )
-        )
-    return rules
-
-
-def _form(source: Source, destination: Destination, table: Table, columns: Sequence[Column]) -> tuple[str, str]:
-    """The cheapest form that means the same on both sides: native bytes only between identical types."""
-    offered = [form for form in source.forms(table) if form in destination.forms(table)]
-    other = next((s for s, t in zip(table.columns, columns, strict=True) if s.native != t.native), None)
-    if other is None:
-        note = "" if offered[0].endswith("binary") else "; as text, since some types have no binary form that travels"
-        return offered[0], f"same engine and same types: the bytes go through as they are{note}"
-    text = next(form for form in offered if not form.endswith("binary"))
-    return text, f"same engine; as text, since {other.name} has another type at the target"
 
 
 def _statements(

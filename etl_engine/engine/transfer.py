@@ -21,7 +21,7 @@ from etl_engine.connectors.rows import (
     UnknownCommit,
     Window,
 )
-from etl_engine.engine import batches, planner
+from etl_engine.engine import batches, planner, roads
 from etl_engine.engine.planner import Planned
 from etl_engine.engine.strategies.append import Append
 from etl_engine.engine.strategies.merge import Merge
@@ -29,7 +29,7 @@ from etl_engine.engine.strategies.replace import Replace
 from etl_engine.engine.strategies.strategy import VERSION_COLUMNS, Batch, Strategy
 from etl_engine.engine.verifying import Verifier
 from etl_engine.engine.watching import Progress, Stop
-from etl_engine.errors import Cancelled, Throttled, Unreachable
+from etl_engine.errors import Cancelled, EtlError, Throttled, Unreachable
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.copies import CopyOrder, CopyPlan, CopyReceipt, Verification
 from etl_engine.model.table import Table, TableName
@@ -160,6 +160,7 @@ class _Run:
         self._versions = VERSION_COLUMNS if order.cursor and self._strategy.needs_versions else ()
         self._notes: list[str] = []
         self._verifier: Verifier | None = None
+        self._reading: Rows | None = None
 
     def go(self) -> CopyReceipt:
         order, source, destination, tally = self._order, self._source, self._destination, self._tally
@@ -290,10 +291,16 @@ class _Run:
             self._tally.pending = (batch_id, totals, written)
             unit.commit()
         except BaseException:
+            self._stop_reading()
             unit.rollback()
             raise
         self._tally.count(batch_id, totals, written)
         faultpoint("copy.committed")
+
+    def _stop_reading(self) -> None:
+        if self._reading:
+            with contextlib.suppress(EtlError):
+                self._reading.close()
 
     def _end_of_reading(self) -> None:
         """Before locks are waited for at the target: a query may read the very table that is replaced."""
@@ -311,7 +318,10 @@ class _Run:
             piece=piece if piece.key else None,
             version_columns=self._versions,
         )
-        return self._progress.reading(self._source.read(selection, planned.source, planned.plan.form))
+        read = self._source.read(selection, planned.source, planned.plan.form)
+        self._progress.reading(read)
+        self._reading = roads.prepared(read, planned, self._source.stop)
+        return self._reading
 
     def _receipt(
         self,

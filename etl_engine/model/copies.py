@@ -41,6 +41,9 @@ class CopyOrder(BaseModel):
     restart: Annotated[bool, Field(description="Forget the cursor, and any run that was broken off.")] = False
     take_over: Annotated[bool, Field(description="Put this run in the place of one that is at work.")] = False
     verify: Annotated[bool, Field(description="Read both sides again afterwards, and compare.")] = False
+    lane: Annotated[
+        Literal["auto", "relay", "text", "typed"], Field(description="The road to take; auto: the cheapest exact one.")
+    ] = "auto"
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

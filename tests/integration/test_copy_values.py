@@ -191,6 +191,19 @@ def test_every_built_in_type_as_text(pair: Pair, mode: str) -> None:
     assert pair.t(query) == pair.s(query)
 
 
+@pytest.mark.parametrize("lane", ["text", "typed"])
+def test_every_built_in_type_through_batches(pair: Pair, lane: str) -> None:
+    columns = fill(pair)
+    receipt = pair.copy("t", lane=lane, verify=True)
+    assert (receipt.lane, receipt.form) == (lane, {"text": "pg-arrow-text", "typed": "arrow"}[lane])
+    assert {one.rule.value for one in receipt.columns} == {"exact"}
+    assert receipt.verification and receipt.verification.equal
+    assert pair.t(SHAPE) == pair.s(SHAPE)
+    for name in columns:
+        query = f"SELECT id, coalesce({name}::text, '<null>') FROM t ORDER BY id"
+        assert pair.t(query) == pair.s(query)
+
+
 def test_every_portable_type_in_binary(pair: Pair) -> None:
     columns = [name for name, native in zip(fill(pair), CORPUS, strict=True) if not native.startswith("reg")]
     pair.s(*(f"ALTER TABLE t DROP {name}" for name in {f"c{n}" for n in range(len(CORPUS))} - set(columns)))
@@ -203,13 +216,14 @@ def test_every_portable_type_in_binary(pair: Pair) -> None:
     assert pair.t(query) == pair.s(query)
 
 
-def test_a_table_of_one_column_keeps_null_empty_and_text_apart(pair: Pair) -> None:
+@pytest.mark.parametrize("lane", ["relay", "text", "typed"])
+def test_a_table_of_one_column_keeps_null_empty_and_text_apart(pair: Pair, lane: str) -> None:
     for native in ("text", "regclass[]", "bytea", '"char"'):
         pair.s(
             f"CREATE TABLE t (c {native})",
             "INSERT INTO t VALUES (NULL), ('{}')" if "[]" in native else "INSERT INTO t VALUES (NULL), (''), ('N')",
         )
-        pair.copy("t")
+        pair.copy("t", lane=lane)
         query = "SELECT coalesce(c::text, '<null>') || '.' FROM t ORDER BY 1"
         assert pair.t(query) == pair.s(query)
         pair.s("DROP TABLE t")
@@ -276,12 +290,13 @@ def test_a_query_keeps_the_types_it_answers(pair: Pair) -> None:
     ]
 
 
-def test_a_cell_of_many_megabytes(pair: Pair) -> None:
+@pytest.mark.parametrize("lane", ["relay", "text", "typed"])
+def test_a_cell_of_many_megabytes(pair: Pair, lane: str) -> None:
     pair.s(
         "CREATE TABLE t (a text, b bytea)",
         "INSERT INTO t SELECT repeat(E'x\\ny\\\\', 3000000), decode(repeat('00ff5c', 3000000), 'hex')",
     )
-    pair.copy("t")
+    pair.copy("t", lane=lane)
     query = "SELECT md5(a), md5(b), length(a), length(b) FROM t"
     assert pair.t(query) == pair.s(query)
 
@@ -320,5 +335,6 @@ def test_any_rows(pair: Pair, rows: list[tuple[object, ...]]) -> None:
     pair.copy("t", mode="replace")
     assert pair.t(query) == pair.s(query)
     pair.t("DROP TABLE t", "CREATE TABLE t (i bigint, a text, b bytea, c float8, d numeric, e timestamp)")
-    pair.copy("t", mode="replace")  # the other lane: one column is wider
-    assert pair.t(query) == pair.s(query)
+    for lane in ("auto", "text", "typed"):  # by itself as text: one column is wider
+        pair.copy("t", mode="replace", lane=lane)
+        assert pair.t(query) == pair.s(query)

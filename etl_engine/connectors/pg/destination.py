@@ -7,7 +7,7 @@ from etl_engine.connectors.pg import catalog, hashes, successor
 from etl_engine.connectors.pg.catalog import KIND, listed, quoted
 from etl_engine.connectors.pg.ledger import Ledger
 from etl_engine.connectors.pg.session import Session
-from etl_engine.connectors.pg.source import BINARY, TEXT
+from etl_engine.connectors.pg.source import forms
 from etl_engine.connectors.pg.types import house_type, native_type
 from etl_engine.connectors.pg.unit import PostgresqlUnit
 from etl_engine.connectors.rows import Claim, Destination, Entry, Fingerprint, Unit
@@ -27,7 +27,7 @@ class PostgresqlDestination(Destination):
         self.identity = session.identity
 
     def forms(self, table: Table) -> tuple[str, ...]:
-        return (BINARY, TEXT) if all(column.portable for column in table.columns) else (TEXT,)
+        return forms(table)
 
     def resolve(self, target: str) -> tuple[TableName, Table | None]:
         session = self._session

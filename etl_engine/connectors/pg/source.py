@@ -12,15 +12,27 @@ import psycopg2
 from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.pg import catalog, hashes
 from etl_engine.connectors.pg.catalog import Found, listed
+from etl_engine.connectors.pg.expressions import expression
 from etl_engine.connectors.pg.late import Follower, literal, look_around
 from etl_engine.connectors.pg.one_query import one_query
 from etl_engine.connectors.pg.refusals import translated
 from etl_engine.connectors.pg.session import Session
-from etl_engine.connectors.rows import Fingerprint, KeyRange, Rows, Selection, Source, Totals, Window
+from etl_engine.connectors.rows import (
+    ARROW,
+    TEXT_BATCHES,
+    Fingerprint,
+    KeyRange,
+    Rows,
+    Selection,
+    Source,
+    Totals,
+    Window,
+)
 from etl_engine.errors import Cancelled, Unreachable
-from etl_engine.model.table import Column, Table
+from etl_engine.model.table import Column, Family, Table, Type
 
 BINARY, TEXT = "pgcopy-binary", "pgcopy-text"
+ARROW_TEXT = f"pg{TEXT_BATCHES}"
 _OPTIONS = {BINARY: " (FORMAT binary)", TEXT: ""}
 _BLOCK = 1 << 20
 _PIPE_BYTES = 1 << 20
@@ -35,7 +47,7 @@ class PostgresqlSource(Source):
         self._session = session
         self._follower: Follower | None = None
         self._found: Found | None = None
-        self._rows: CopyOut | None = None
+        self._rows: Rows | None = None
         self.identity = session.identity
 
     def describe(self, selection: Selection) -> Table:
@@ -50,7 +62,7 @@ class PostgresqlSource(Source):
         return catalog.describe(self._session, found, selection.columns)
 
     def forms(self, table: Table) -> tuple[str, ...]:
-        return (BINARY, TEXT) if all(column.portable for column in table.columns) else (TEXT,)
+        return forms(table)
 
     def begin(self, selection: Selection) -> Window | None:
         session = self._session
@@ -89,16 +101,25 @@ class PostgresqlSource(Source):
         return [KeyRange(table.key, low, high) for low, high in itertools.pairwise(edges)]
 
     def read(self, selection: Selection, table: Table, form: str) -> Rows:
-        names = [double_quoted(column.name) for column in table.columns]
+        typed = form == ARROW
+        columns = list(table.columns)
+        names = [expression(column) if typed else double_quoted(column.name) for column in columns]
         if selection.version_columns:
             assert self._follower is not None  # noqa: S101 - versions are of cursor runs
+            columns += [Column(name, "text", Type(Family.TEXT)) for name in selection.version_columns]
             names += [
                 f"{value} AS {double_quoted(name)}"
                 for value, name in zip(self._follower.version(), selection.version_columns, strict=True)
             ]
         where = self._where(selection, table)
         query = f"SELECT {', '.join(names)} FROM {self._relation(selection)}{where}"  # noqa: S608 - quoted above
-        self._rows = CopyOut(self._session, query, form, str(table.name or "the query"))
+        what = str(table.name or "the query")
+        if typed or form == ARROW_TEXT:
+            from etl_engine.connectors.pg.arrow import CopyBatches
+
+            self._rows = CopyBatches(self._session, query, columns, what, as_text=not typed)
+        else:
+            self._rows = CopyOut(self._session, query, form, what)
         return self._rows
 
     def fingerprint(self, selection: Selection, columns: Sequence[Column], *, each: bool) -> Fingerprint:
@@ -140,6 +161,12 @@ class PostgresqlSource(Source):
             f"{literal(self._session, text)}::{columns[name]}" for name, text in zip(table.key, bound, strict=True)
         )
         return f"({listed(table.key)}) {compare} ({values})"
+
+
+def forms(table: Table) -> tuple[str, ...]:
+    """What these columns can be read and written in, the cheapest first."""
+    binary = (BINARY,) if all(column.portable for column in table.columns) else ()
+    return (*binary, TEXT, ARROW_TEXT, ARROW)
 
 
 class CopyOut(Rows):

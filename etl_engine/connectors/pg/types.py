@@ -12,14 +12,14 @@ _PLAIN = {
     "real": Type(Family.FLOAT, size=32),
     "double precision": Type(Family.FLOAT, size=64),
     "boolean": Type(Family.BOOLEAN),
-    "text": Type(Family.TEXT),
+    "text": Type(Family.TEXT, nuls=False),
     "bytea": Type(Family.BYTES),
     "date": Type(Family.DATE),
     "uuid": Type(Family.UUID),
-    "json": Type(Family.JSON),
-    "jsonb": Type(Family.JSON, canonical=True),
-    "citext": Type(Family.TEXT, folded=True),
-    "bpchar": Type(Family.TEXT),
+    "json": Type(Family.JSON, nuls=False),
+    "jsonb": Type(Family.JSON, canonical=True, nuls=False),
+    "citext": Type(Family.TEXT, folded=True, nuls=False),
+    "bpchar": Type(Family.TEXT, nuls=False),
 }
 _SIZED = re.compile(r"(character varying|character|bit varying|bit|numeric)(?:\((\d+)(?:,(-?\d+))?\))?")
 _MOMENTS = re.compile(r"(timestamp|time)(?:\((\d)\))? (with|without) time zone")
@@ -50,7 +50,9 @@ def _sized(name: str, size: int | None, scale: int) -> Type:
         # numeric(p,s) takes NaN too, and since version 14 infinity where it has no precision
         return Type(Family.DECIMAL, precision=size, scale=scale if size is not None else None)
     fixed = name in ("character", "bit")
-    return Type(Family.BITS if name.startswith("bit") else Family.TEXT, size=size, fixed=fixed)
+    if name.startswith("bit"):
+        return Type(Family.BITS, size=size, fixed=fixed)
+    return Type(Family.TEXT, size=size, fixed=fixed, nuls=False)
 
 
 def native_type(type_: Type) -> str:

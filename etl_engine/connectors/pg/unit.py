@@ -1,6 +1,7 @@
 """One transaction in PostgreSQL: rows, ledger line and cursor, together or not at all."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import psycopg2
 
@@ -10,13 +11,20 @@ from etl_engine.connectors.pg.catalog import KIND, listed, quoted
 from etl_engine.connectors.pg.ledger import SEEN, Ledger
 from etl_engine.connectors.pg.refusals import translated
 from etl_engine.connectors.pg.session import Session
-from etl_engine.connectors.pg.source import BINARY
-from etl_engine.connectors.rows import Claim, Entry, Place, Rows, Unit, UnknownCommit
+from etl_engine.connectors.pg.source import BINARY, TEXT
+from etl_engine.connectors.rows import ARROW, Claim, Entry, Place, Rows, Unit, UnknownCommit
 from etl_engine.errors import Rejected
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
 
+if TYPE_CHECKING:
+    from etl_engine.connectors.pg.feed import CsvFeed
+
 STAGE = 'pg_temp."_etl_stage"'
+_ARRAYS = """
+SELECT a.attname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory = 'A'
+"""
 _BLOCK = 1 << 17
 # Rows seen longer ago than this can only come again after a transaction that stays open for as long.
 _REMEMBERED = "interval '2 days'"
@@ -62,7 +70,9 @@ class PostgresqlUnit(Unit):
             self._session.run(statement, doing=f"adding the column {column.name} to {self._name}")
 
     def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
-        options = ["FORMAT binary"] if rows.form == BINARY else []
+        from etl_engine.connectors.pg.feed import CsvFeed
+
+        options, feed = self._feed(rows, place)
         if place in self._frozen:
             # Rows of a table made in this transaction may be frozen at once: a reader whose snapshot is older then
             # finds the new rows, where it would otherwise find an empty table.
@@ -71,13 +81,25 @@ class PostgresqlUnit(Unit):
         statement = f"COPY {self._into[place]} ({listed(columns)}) FROM STDIN{with_options}"
         with self._session.cursor(f"writing to {self._name}") as cursor:
             try:
-                cursor.copy_expert(statement, _Interrupted(rows), _BLOCK)
+                cursor.copy_expert(statement, feed, _BLOCK)
             except (psycopg2.Error, SystemError) as error:
+                if isinstance(feed, CsvFeed) and feed.error:
+                    raise feed.error from None
                 rows.check()  # where the source broke, that is what happened; the target only heard of it
                 if isinstance(error.__cause__, psycopg2.Error):  # the driver trips over an error while it asks for more
                     raise error.__cause__ from None
                 raise
             return int(cursor.rowcount)
+
+    def _feed(self, rows: Rows, place: Place) -> tuple[list[str], "_Interrupted | CsvFeed"]:
+        if rows.form == BINARY:
+            return ["FORMAT binary"], _Interrupted(rows)
+        if rows.form == TEXT:
+            return [], _Interrupted(rows)
+        from etl_engine.connectors.pg.feed import CsvFeed
+
+        found = self._session.rows(_ARRAYS, (self._into[place],)) if rows.form == ARROW else []
+        return ["FORMAT csv"], CsvFeed(rows, frozenset(name for (name,) in found))
 
     def append_staged(self, columns: Sequence[str]) -> int:
         return self._affected(

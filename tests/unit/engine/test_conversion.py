@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from etl_engine.connectors.arrow_rows import ArrowRows
 from etl_engine.connectors.carriers import carried, carrier
+from etl_engine.connectors.hexadecimal import from_hexadecimal, to_hexadecimal
 from etl_engine.connectors.rows import Reject
 from etl_engine.engine.conversion import Conversion, Converted
 from etl_engine.engine.converting import converter
-from etl_engine.engine.exact_text import as_text, hexadecimal
+from etl_engine.engine.exact_text import as_text
 from etl_engine.engine.typed_types import typed_fit
 from etl_engine.errors import Rejected
 from etl_engine.model.copies import Rule
@@ -242,7 +243,9 @@ def test_columns_of_one_type_go_through_untouched() -> None:
 @given(st.lists(st.binary(max_size=9) | st.none(), max_size=20), st.integers(0, 3))
 def test_hexadecimal_digits_of_any_slice(values: list[bytes | None], start: int) -> None:
     array = pa.array(values, pa.binary()).slice(min(start, len(values)))
-    assert hexadecimal(array).to_pylist() == [None if one is None else one.hex() for one in array.to_pylist()]
+    digits = to_hexadecimal(array)
+    assert digits.to_pylist() == [None if one is None else one.hex() for one in array.to_pylist()]
+    assert from_hexadecimal(digits).to_pylist() == array.to_pylist()
 
 
 @settings(max_examples=50)

@@ -1,0 +1,206 @@
+"""Rows of PostgreSQL as Arrow: COPY in CSV, cut where the server cuts its rows, parsed by a vectorised reader."""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Generator, Sequence
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from etl_engine.connectors.arrow_rows import ArrowRows
+from etl_engine.connectors.carriers import carrier
+from etl_engine.connectors.hexadecimal import from_hexadecimal
+from etl_engine.connectors.names import double_quoted
+from etl_engine.connectors.pg.refusals import translated
+from etl_engine.connectors.pg.session import Session
+from etl_engine.connectors.rows import Reject
+from etl_engine.errors import Cancelled, Rejected, Unreachable
+from etl_engine.model.table import Column
+
+_BLOCK_BYTES = 4 << 20
+_LOOK_SECONDS = 0.5
+
+
+class CopyBatches(ArrowRows):
+    """COPY TO STDOUT in a thread of its own, its rows in blocks of some megabytes, one batch each."""
+
+    def __init__(self, session: Session, query: str, columns: Sequence[Column], what: str, *, as_text: bool) -> None:
+        super().__init__(what)
+        self._session = session
+        self._columns = columns
+        self._fields = [pa.field(one.name, pa.string() if as_text else carrier(one.type)) for one in columns]
+        self._as_text = as_text
+        self._error: BaseException | None = None
+        self._counted = -1
+        self._blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=1)
+        self._given_up = threading.Event()
+        # A byte order mark at the beginning of a block would be taken off, if it stood there without quotes.
+        first = self._fields[0].name if self._fields[0].type == pa.string() else ""
+        quoting = f", FORCE_QUOTE ({double_quoted(first)})" if first else ""
+        self._statement = f"COPY (\n{query}\n) TO STDOUT (FORMAT csv{quoting})"
+        self._thread: threading.Thread | None = None
+
+    def _make(self) -> Generator[pa.RecordBatch, None, None]:
+        self._thread = threading.Thread(target=self._pump, daemon=True, name="copy out")
+        self._thread.start()
+        rows = 0
+        try:
+            while (block := self._blocks.get()) is not None:
+                batch, read = self._parsed(block, rows)
+                del block
+                rows += read
+                yield batch
+                del batch
+            self._thread.join()
+            self._raise()
+            if rows != self._counted:
+                raise Unreachable(f"Reading {self._what} gave {rows} rows, and the server counts {self._counted}")
+        finally:
+            self._give_up()
+
+    def _pump(self) -> None:
+        try:
+            sink = _RowBlocks(self._blocks, self._given_up)
+            with self._session.connection.cursor() as cursor:
+                cursor.copy_expert(self._statement, sink)
+                sink.flush()
+                self._counted = cursor.rowcount
+        except BaseException as error:
+            self._error = error
+        finally:
+            _put(self._blocks, None, self._given_up)
+
+    def _parsed(self, block: bytes, before: int) -> tuple[pa.RecordBatch, int]:
+        try:
+            batch = self._read(block, [self._written(field) for field in self._fields])
+        except pa.ArrowInvalid as error:
+            return self._sorted_out(block, before, error)
+        return self._carried(batch), batch.num_rows
+
+    def _written(self, field: pa.Field) -> pa.DataType:
+        return pa.string() if field.type == pa.binary() else field.type
+
+    def _read(self, block: bytes, types: Sequence[pa.DataType]) -> pa.RecordBatch:
+        names = [f"c{number}" for number in range(len(types))]
+        table = csv.read_csv(
+            pa.py_buffer(block),
+            csv.ReadOptions(column_names=names, block_size=len(block) + 1, use_threads=False),
+            csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            csv.ConvertOptions(
+                column_types=dict(zip(names, types, strict=True)),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["t"],
+                false_values=["f"],
+            ),
+        )
+        (batch,) = table.combine_chunks().to_batches()
+        return batch
+
+    def _carried(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        arrays = [
+            from_hexadecimal(values) if field.type == pa.binary() else values
+            for field, values in zip(self._fields, batch.columns, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(self._fields))
+
+    def _sorted_out(self, block: bytes, before: int, error: Exception) -> tuple[pa.RecordBatch, int]:
+        """A server whose encoding is none lets bytes through that are no text: such rows are kept back."""
+        raw = self._read(block, [pa.binary()] * len(self._fields))
+        good = []
+        for row in range(raw.num_rows):
+            wrong = next((n for n, cells in enumerate(raw.columns) if not _is_text(cells[row].as_py())), None)
+            if wrong is None:
+                good.append(row)
+                continue
+            found = self._reject(raw, before, row, wrong)
+            if self.on_reject is None:
+                raise Rejected(
+                    f"Row {found.row} of {self._what}: {found.column} {found.reason}", hint="Repair it in the source."
+                ) from error
+            self.on_reject(found)
+        if len(good) == raw.num_rows:
+            raise Rejected(f"Reading {self._what}: {error}", hint="Tell us of it: every value should be readable.")
+        kept = raw.take(pa.array(good, pa.int64()))
+        arrays = []
+        for field, cells in zip(self._fields, kept.columns, strict=True):
+            text = cells.cast(pa.string())
+            if field.type == pa.bool_():
+                text = pc.replace_with_mask(text, pc.equal(text, "t"), "true")
+            arrays.append(text if field.type == pa.binary() else text.cast(field.type))
+        made = pa.RecordBatch.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
+        return self._carried(made), raw.num_rows
+
+    def _reject(self, raw: pa.RecordBatch, before: int, row: int, wrong: int) -> Reject:
+        import json
+
+        texts = {
+            column.name: None if cells[row].as_py() is None else cells[row].as_py().decode("utf-8", "backslashreplace")
+            for column, cells in zip(self._columns, raw.columns, strict=True)
+        }
+        name = self._columns[wrong].name
+        content = json.dumps(texts, ensure_ascii=False)
+        return Reject(before + row + 1, name, (texts[name] or "")[:200], "has bytes that are no UTF-8", content)
+
+    def _give_up(self) -> None:
+        self._given_up.set()
+        thread = self._thread
+        if thread is None:
+            return
+        if thread.is_alive():
+            with contextlib.suppress(psycopg2.Error, OSError):
+                self._session.connection.cancel()
+        thread.join()
+
+    def check(self) -> None:
+        self._raise()
+
+    def _raise(self) -> None:
+        error = self._error
+        if isinstance(error, psycopg2.Error):
+            raise translated(error, self._session, f"reading {self._what}") from error
+        if error is not None:
+            raise error
+
+
+class _RowBlocks:
+    """What COPY writes to: the protocol brings one row at a time, and rows are collected to blocks."""
+
+    def __init__(self, blocks: "queue.Queue[bytes | None]", given_up: threading.Event) -> None:
+        self._blocks = blocks
+        self._given_up = given_up
+        self._rows: list[bytes] = []
+        self._bytes = 0
+
+    def write(self, row: bytes) -> None:
+        self._rows.append(row)
+        self._bytes += len(row)
+        if self._bytes >= _BLOCK_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._rows:
+            return
+        block = self._rows[0] if len(self._rows) == 1 else b"".join(self._rows)
+        self._rows, self._bytes = [], 0
+        if not _put(self._blocks, block, self._given_up):
+            raise Cancelled("The read was given up")
+
+
+def _put(blocks: "queue.Queue[bytes | None]", block: bytes | None, given_up: threading.Event) -> bool:
+    while not given_up.is_set():
+        with contextlib.suppress(queue.Full):
+            blocks.put(block, timeout=_LOOK_SECONDS)
+            return True
+    return False
+
+
+def _is_text(cell: bytes | None) -> bool:
+    try:
+        return cell is None or bool(cell.decode("utf-8")) or True
+    except UnicodeDecodeError:
+        return False

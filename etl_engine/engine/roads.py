@@ -1,0 +1,19 @@
+"""A read as its lane needs it: batches are read ahead, and converted where the target's types are others."""
+
+from collections.abc import Callable
+
+from etl_engine.connectors.rows import ARROW, TEXT_BATCHES, Rows
+from etl_engine.engine.planner import Planned
+
+
+def prepared(rows: Rows, planned: Planned, stop: Callable[[], None]) -> Rows:
+    form = planned.plan.form
+    if form != ARROW and not form.endswith(TEXT_BATCHES):
+        return rows
+    from etl_engine.engine.ahead import ReadAhead
+    from etl_engine.engine.conversion import Conversion, Converted
+
+    ahead = ReadAhead(rows, stop)
+    if form != ARROW:
+        return ahead
+    return Converted(ahead, Conversion(planned.source.columns, planned.columns, planned.order.allow_lossy))
