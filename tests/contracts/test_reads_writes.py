@@ -22,7 +22,7 @@ from etl_engine.connectors.rows import (
 from etl_engine.errors import BadInput, EtlError, Missing, Unreachable
 from etl_engine.model.table import Family
 
-CAPABLE = {"postgresql"}  # the kinds this suite runs for
+CAPABLE = {"mysql", "postgresql", "sqlite"}  # the kinds this suite runs for
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from etl_engine.connectors import guess, tls
 from etl_engine.connectors.catalogue import mysql as catalogue
 from etl_engine.connectors.contract import Kind, Who
 from etl_engine.connectors.fault import Fault, OutOfTime
+from etl_engine.connectors.mysql.data import MysqlData
 from etl_engine.connectors.server import RUNGS, ServerCheck, ServerConnector, closed_at_once
 from etl_engine.connectors.sql import Dialect, Product, one
 from etl_engine.connectors.wire import Closed, Wire
@@ -39,7 +40,7 @@ GRANT SELECT, SHOW VIEW ON `{database}`.* TO '{username}'@'%';
 To load into it as well:
 
 ```sql
-GRANT INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX ON `{database}`.* TO '{username}'@'%';
+GRANT INSERT, UPDATE, DELETE, CREATE, CREATE TEMPORARY TABLES, DROP, ALTER, INDEX ON `{database}`.* TO '{username}'@'%';
 ```
 
 Replace `%` by the address of this engine to let the account in from nowhere else, and let it in over TLS only with
@@ -290,7 +291,7 @@ class _ClearText:
         )
 
 
-class MysqlConnector(ServerConnector):
+class MysqlConnector(MysqlData, ServerConnector):
     """A connection to MySQL or MariaDB."""
 
     check_type = MysqlCheck

@@ -1,0 +1,139 @@
+"""Staged rows into the target by their key: what is there is updated, what is not is inserted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etl_engine.connectors.catalogue.mysql import back_quoted
+from etl_engine.connectors.mysql.names import listed, quoted
+from etl_engine.connectors.mysql.refusals import KIND
+from etl_engine.connectors.mysql.session import Session
+from etl_engine.connectors.mysql.values import text_of
+from etl_engine.errors import Rejected
+from etl_engine.model.table import Column, Family, TableName
+
+STAGE, SETTLED = "_etl_stage", "_etl_settled"
+_COMPARED = {Family.TEXT, Family.ENUM}
+
+
+def drop_stages(session: Session, schema: str) -> None:
+    for name in (STAGE, SETTLED):
+        session.run(f"DROP TEMPORARY TABLE IF EXISTS {quoted(TableName(schema, name))}")
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One stage, one target. `name` is what the target is called in messages."""
+
+    session: Session
+    stage: TableName
+    target: TableName
+    name: TableName
+    columns: Sequence[Column]
+    key: tuple[str, ...]
+
+    def apply(self, columns: Sequence[str], newest: str, *, distinct: bool) -> int:
+        """How many rows were inserted or updated."""
+        self._insist_on_keys()
+        self._insist_on_one_spelling()
+        source = self.stage
+        if not distinct:
+            source = self._settled(columns, newest)
+        (rows,) = self.session.one(f"SELECT COUNT(*) FROM {quoted(source)}")  # noqa: S608 - quoted
+        if self._is_only_key():
+            self._upsert(source, columns)
+        else:
+            self._update_then_insert(source, columns)
+        return int(rows)
+
+    def _settled(self, columns: Sequence[str], newest: str) -> TableName:
+        """One row a key: each next one in this order takes the place of the one before, so that the newest stays."""
+        settled, session = TableName(self.stage.schema, SETTLED), self.session
+        session.run(
+            f"CREATE TEMPORARY TABLE {quoted(settled)} LIKE {quoted(self.stage)}",
+            f"ALTER TABLE {quoted(settled)} ADD UNIQUE KEY etl_key ({self._key_parts()})",
+            doing="making the stage",
+        )
+        by = [back_quoted(newest)] if newest else []
+        by += [f"BINARY {back_quoted(name)}" for name in columns]  # the same row wins whatever the order they came in
+        self._insert(settled, self.stage, columns, [one for one in columns if one not in self.key], ", ".join(by))
+        return settled
+
+    def _upsert(self, source: TableName, columns: Sequence[str]) -> None:
+        self._insert(self.target, source, columns, [one for one in columns if one not in self.key])
+
+    def _insert(
+        self, into: TableName, source: TableName, columns: Sequence[str], changed: Sequence[str], order: str = ""
+    ) -> None:
+        changes = ", ".join(f"{back_quoted(one)} = VALUES({back_quoted(one)})" for one in changed)
+        first = back_quoted(self.key[0])
+        self._run(
+            f"INSERT INTO {quoted(into)} ({listed(columns)}) SELECT {listed(columns)} FROM {quoted(source)}"  # noqa: S608
+            f"{f' ORDER BY {order}' if order else ''} "
+            f"ON DUPLICATE KEY UPDATE {changes or f'{first} = VALUES({first})'}"
+        )
+
+    def _update_then_insert(self, source: TableName, columns: Sequence[str]) -> None:
+        """Where another unique key could be hit: that is an error, and never an update of somebody else's row."""
+        same = " AND ".join(f"t.{back_quoted(one)} = s.{back_quoted(one)}" for one in self.key)
+        changes = ", ".join(f"t.{back_quoted(one)} = s.{back_quoted(one)}" for one in columns if one not in self.key)
+        if changes:
+            self._run(f"UPDATE {quoted(self.target)} t JOIN {quoted(source)} s ON {same} SET {changes}")  # noqa: S608
+        staged = ", ".join(f"s.{back_quoted(one)}" for one in columns)
+        self._run(
+            f"INSERT INTO {quoted(self.target)} ({listed(columns)}) SELECT {staged} FROM {quoted(source)} s "  # noqa: S608
+            f"LEFT JOIN {quoted(self.target)} t ON {same} WHERE t.{back_quoted(self.key[0])} IS NULL"
+        )
+
+    def _is_only_key(self) -> bool:
+        rows = self.session.rows(
+            "SELECT index_name, GROUP_CONCAT(column_name) FROM information_schema.statistics "
+            "WHERE table_schema = %s AND table_name = %s AND non_unique = 0 GROUP BY index_name",
+            (self.target.schema, self.target.name),
+        )
+        return len(rows) == 1
+
+    def _insist_on_keys(self) -> None:
+        null = " OR ".join(f"{back_quoted(one)} IS NULL" for one in self.key)
+        (missing,) = self.session.one(f"SELECT COUNT(*) FROM {quoted(self.stage)} WHERE {null}")  # noqa: S608
+        if missing:
+            raise Rejected(
+                f"{missing} row{'s have' if missing > 1 else ' has'} NULL in the key ({', '.join(self.key)}): they "
+                "cannot be told apart, and merging them would write them again every time",
+                kind=KIND,
+                hint="Repair them in the source, leave them out with --query, or choose another --key.",
+            )
+
+    def _insist_on_one_spelling(self) -> None:
+        """Two keys of the source that are one to the target's collation: 'a' and 'A' would overwrite each other."""
+        by_name = {column.name: column for column in self.columns}
+        compared = [by_name[one] for one in self.key if by_name[one].type.family in _COMPARED]
+        if not compared:
+            return
+        spellings = [f"BINARY {text_of(one)}" for one in compared]
+        differ = " OR ".join(f"MIN({one}) <> MAX({one})" for one in spellings)
+        shown = ", ".join(f"CONVERT({end}({one}) USING utf8mb4)" for one in spellings for end in ("MIN", "MAX"))
+        within = f"SELECT {shown} FROM {quoted(self.stage)} GROUP BY {listed(self.key)} HAVING {differ} LIMIT 1"  # noqa: S608
+        same = " AND ".join(f"t.{back_quoted(one)} = s.{back_quoted(one)}" for one in self.key)
+        pairs = [
+            (text_of(one, f"s.{back_quoted(one.name)}"), text_of(one, f"t.{back_quoted(one.name)}")) for one in compared
+        ]
+        other = " OR ".join(f"BINARY {one} <> BINARY {two}" for one, two in pairs)
+        against = (
+            f"SELECT {', '.join(text for pair in pairs for text in pair)} FROM {quoted(self.stage)} s "  # noqa: S608
+            f"JOIN {quoted(self.target)} t ON {same} WHERE {other} LIMIT 1"
+        )
+        for query in (within, against):
+            found = self.session.rows(query)
+            if found:
+                one, two = next(pair for pair in zip(found[0][::2], found[0][1::2], strict=True) if pair[0] != pair[1])
+                raise Rejected(
+                    f"The keys {one!r} and {two!r} are two to the source and one to the collation of {self.name}",
+                    kind=KIND,
+                    hint="Give the key of the target a collation that ends in _bin, best one without padding.",
+                )
+
+    def _key_parts(self) -> str:
+        return listed(self.key)
+
+    def _run(self, statement: str) -> None:
+        self.session.run(statement, doing=f"merging into {self.name}")

@@ -1,0 +1,218 @@
+"""One transaction in MySQL: rows, ledger line and cursor, together or not at all."""
+
+import contextlib
+from collections.abc import Sequence
+
+import pymysql
+from pymysql.constants import SERVER_STATUS
+
+from etl_engine.connectors.catalogue.mysql import back_quoted
+from etl_engine.connectors.mysql import catalog, feed, merging, successor
+from etl_engine.connectors.mysql.ledger import SEEN, Ledger
+from etl_engine.connectors.mysql.names import listed, quoted
+from etl_engine.connectors.mysql.refusals import KIND, translated
+from etl_engine.connectors.mysql.session import Session
+from etl_engine.connectors.mysql.shapes import create_table, described
+from etl_engine.connectors.mysql.values import text_of
+from etl_engine.connectors.rows import Claim, Entry, Place, Rows, Unit, UnknownCommit
+from etl_engine.errors import Cancelled, Conflict, ConnectorError, EtlError, Rejected, Unreachable
+from etl_engine.faultpoints import faultpoint
+from etl_engine.model.table import Column, TableName
+
+# Rows seen longer ago than this can only come again after a transaction that stays open for as long.
+_REMEMBERED = "INTERVAL 2 DAY"
+
+
+class MysqlUnit(Unit):
+    """Tables are made before the transaction begins, which the first row begins."""
+
+    def __init__(self, session: Session, ledger: Ledger, claim: Claim, name: TableName) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._claim = claim
+        self._name = name
+        self._target = name  # where rows of the target go: a table of another name as long as there is no target
+        self._stage = TableName(name.schema, merging.STAGE)
+        self._columns: dict[Place, tuple[Column, ...]] = {}
+        self._swap: successor.Swap | None = None
+        self._made: list[TableName] = []
+        self._added: list[Column] = []
+        self._emptied: catalog.Found | None = None
+        self._begun = False
+        self._entry: Entry | None = None
+
+    def create(self, place: Place, columns: Sequence[Column], key: Sequence[str] = ()) -> None:
+        session = self._session
+        if place is Place.STAGE:
+            self._columns[place] = tuple(columns)
+            merging.drop_stages(session, self._name.schema)
+            made = create_table(quoted(self._stage), columns, (), session.dialect, temporary=True)
+            session.run(made, doing="making the stage")
+            return
+        existing = catalog.look_up(session, self._name)
+        if existing is None:
+            self._replace_by_new(columns, key)
+        elif place is Place.SUCCESSOR:
+            self._succeed_existing(existing)
+
+    def add_columns(self, columns: Sequence[Column]) -> None:
+        """At once for an existing target, as nothing is in the transaction yet; the successor of one has its own."""
+        self._added += columns
+
+    def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
+        self._begin()
+        table = self._stage if place is Place.STAGE else self._target
+        known = self._columns.get(place) or described(self._session, self._target)
+        by_name = {column.name: column for column in known}
+        lacking = [name for name in columns if name not in by_name]
+        if lacking:
+            raise Conflict(
+                f"{self._name} has no column {lacking[0]!r} any more: it was changed while this copy was at work",
+                hint="Run the copy again.",
+            )
+        return feed.load(self._session, quoted(table), [by_name[one] for one in columns], rows, str(self._name))
+
+    def append_staged(self, columns: Sequence[str]) -> int:
+        return self._affected(
+            f"INSERT INTO {quoted(self._target)} ({listed(columns)}) "  # noqa: S608
+            f"SELECT {listed(columns)} FROM {quoted(self._stage)}"
+        )
+
+    def drop_seen(self, key: Sequence[str], version: Sequence[str], *, versions_hold: bool) -> int:
+        row_version, cursor, _ = (f"s.{back_quoted(name)}" for name in version)
+        same = f"n.version <=> {row_version}" if versions_hold else "TRUE"
+        key_text = self._key_text(key)
+        # Compared as bytes: whatever the collations of the source are, these are not its values but their spelling.
+        matching = (
+            f"n.stream = %s AND n.key_hash = MD5({key_text}) AND BINARY n.`key` = BINARY {key_text} "
+            f"AND BINARY n.`cursor` <=> BINARY {cursor} AND ({same} OR {row_version} IS NULL OR n.version IS NULL)"
+        )
+        seen, stage = self._ledger.table(SEEN), quoted(self._stage).replace("%", "%%")
+        matching = matching.replace("%", "%%").replace("n.stream = %%s", "n.stream = %s")
+        self._affected(
+            f"UPDATE {seen} n JOIN {stage} s ON {matching} SET n.seen_at = CURRENT_TIMESTAMP(6)",  # noqa: S608
+            (self._claim.stream,),
+        )
+        return self._affected(
+            f"DELETE s FROM {stage} s JOIN {seen} n ON {matching}",
+            (self._claim.stream,),
+        )
+
+    def remember_seen(self, key: Sequence[str], version: Sequence[str]) -> None:
+        row_version, cursor, again = (f"s.{back_quoted(name)}".replace("%", "%%") for name in version)
+        seen, stage = self._ledger.table(SEEN), quoted(self._stage).replace("%", "%%")
+        key_text = self._key_text(key).replace("%", "%%")
+        self._affected(
+            f"DELETE FROM {seen} WHERE stream = %s AND seen_at < CURRENT_TIMESTAMP(6) - {_REMEMBERED}",  # noqa: S608
+            (self._claim.stream,),
+        )
+        self._affected(
+            f"INSERT INTO {seen} (stream, key_hash, `key`, version, `cursor`) "  # noqa: S608
+            f"SELECT %s, MD5({key_text}), {key_text}, {row_version}, {cursor} FROM {stage} s WHERE {again} = 'true'",
+            (self._claim.stream,),
+        )
+
+    def merge_staged(self, columns: Sequence[str], key: Sequence[str], newest: str, *, distinct: bool) -> int:
+        merge = merging.Merge(
+            self._session, self._stage, self._target, self._name, self._columns[Place.STAGE], tuple(key)
+        )
+        return merge.apply(columns, newest, distinct=distinct)
+
+    def succeed(self, key: Sequence[str]) -> None:
+        """What takes the place was made with its key, and takes it after the commit."""
+
+    def record(self, entry: Entry) -> None:
+        self._begin()
+        self._entry = entry
+        self._ledger.record(self._claim, entry, self._swap.text if self._swap else "")
+        if not self._session.connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+            raise Rejected(f"Something at {self._session.where} ended the transaction of the rows", kind=KIND)
+
+    def commit(self) -> None:
+        session = self._session
+        faultpoint("copy.committing")
+        made, self._made = self._made, []  # from here on they may belong to what is committed
+        try:
+            session.connection.query("COMMIT")
+        except (pymysql.Error, OSError, AttributeError) as error:
+            told = translated(error, session, f"committing into {self._name}")
+            if isinstance(told, Unreachable):
+                raise UnknownCommit(str(told)) from error
+            if not isinstance(told, Cancelled):
+                self._made = made
+            raise told from error
+        if self._swap:
+            self._take_place(self._swap)
+        with contextlib.suppress(EtlError):  # they end with the session anyway
+            merging.drop_stages(session, self._name.schema)
+
+    def rollback(self) -> None:
+        session = self._session
+        session.rollback()
+        if not session.connection.open:
+            return
+        with contextlib.suppress(EtlError):  # the next claim drops what stays
+            merging.drop_stages(session, self._name.schema)
+            successor.drop(session, *self._made)
+
+    def _begin(self) -> None:
+        if self._begun:
+            return
+        session = self._session
+        for column in self._added:
+            statement = f"ALTER TABLE {quoted(self._name)} ADD COLUMN {_definition(column)}"
+            session.run(statement, doing=f"adding the column {column.name} to {self._name}")
+        self._added = []
+        session.run("START TRANSACTION")
+        self._begun = True
+        if self._emptied:
+            successor.empty(session, self._emptied)
+
+    def _replace_by_new(self, columns: Sequence[Column], key: Sequence[str]) -> None:
+        session = self._session
+        self._swap = successor.swap_of(self._claim, self._name)
+        self._made.append(self._swap.new)
+        self._target = self._swap.new
+        session.run(create_table(quoted(self._swap.new), columns, key, session.dialect), doing=f"making {self._name}")
+
+    def _succeed_existing(self, existing: catalog.Found) -> None:
+        session = self._session
+        if successor.why_not_swapped(session, existing.name):
+            self._emptied = existing
+            return
+        self._swap = successor.swap_of(self._claim, existing.name)
+        self._made.append(self._swap.new)
+        self._target = self._swap.new
+        successor.make_like(session, self._swap, existing, [_definition(column) for column in self._added])
+        self._added = []
+
+    def _take_place(self, swap: successor.Swap) -> None:
+        """The rows are committed. A lost connection leaves it to the next claim, which the ledger tells of it."""
+        session, entry = self._session, self._entry
+        assert entry is not None  # noqa: S101 - nothing is committed that was not recorded
+        faultpoint("copy.swapping")
+        try:
+            successor.take_place(session, swap)
+            self._ledger.fulfilled(self._claim.stream, swap.text)
+        except Unreachable as error:
+            raise UnknownCommit(str(error)) from error
+        except ConnectorError:
+            # Readers that do not end keep the name, or somebody took it: the old table stays, and the books say so.
+            if self._ledger.take_back(self._claim.stream, entry.batch_id, swap.text):
+                successor.drop(session, swap.new)
+                raise
+        faultpoint("copy.swapped")
+        with contextlib.suppress(EtlError):  # the next claim drops what stays
+            successor.drop(session, swap.old)
+
+    def _key_text(self, key: Sequence[str]) -> str:
+        by_name = {column.name: column for column in self._columns[Place.STAGE]}
+        parts = (f"HEX({text_of(by_name[name], f's.{back_quoted(name)}')})" for name in key)
+        return f"CONCAT_WS(',', {', '.join(parts)})"
+
+    def _affected(self, statement: str, values: Sequence[str] = ()) -> int:
+        return self._session.change(statement, values, doing=f"writing to {self._name}")
+
+
+def _definition(column: Column) -> str:
+    return f"{back_quoted(column.name)} {column.native} NULL"
