@@ -18,7 +18,6 @@ from etl_engine.model.execution import Counters, Failure, Graph, Level, Movement
 from etl_engine.services import access, execution_claims
 from etl_engine.services.capabilities import open_as
 from etl_engine.services.context import Context
-from etl_engine.services.execution_claims import HEARTBEAT_SECONDS
 from etl_engine.services.execution_documents import failure_of
 from etl_engine.services.execution_lease import Lease, Why, clock
 from etl_engine.services.execution_logs import RunLog
@@ -211,7 +210,8 @@ class Attempt:
     # The heart.
 
     def _beat(self) -> None:
-        beaten, seen, moved = clock(), self._position(), clock()
+        beaten = moved = clock()
+        seen = told = self._position()
         moved_at = dt.datetime.now(dt.UTC)
         while not self._over.wait(TICK_SECONDS):
             if self._ending.is_set():
@@ -220,12 +220,12 @@ class Attempt:
                 self._log.flush_if_due()
                 now = self._position()
                 if now != seen:
-                    moved, moved_at = clock(), dt.datetime.now(dt.UTC)
+                    seen, moved, moved_at = now, clock(), dt.datetime.now(dt.UTC)
                 if clock() - moved > self._stall_seconds:
                     self._lease.end(Why.STALLED)
-                due = clock() - beaten >= HEARTBEAT_SECONDS - TICK_SECONDS / 2
-                if now != seen or due or self._is_to_end():
-                    beaten, seen = self._renewed(moved_at) or beaten, now
+                due = clock() - beaten >= execution_claims.HEARTBEAT_SECONDS - TICK_SECONDS / 2
+                if now != told or due or self._is_to_end():
+                    beaten, told = self._renewed(moved_at) or beaten, now
             except StoreUnavailable:
                 pass  # the lease says how long that may last
             except Exception:

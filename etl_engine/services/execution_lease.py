@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from etl_engine.engine.watching import Stop
 from etl_engine.errors import StoreUnavailable
-from etl_engine.services.execution_claims import LEASE_SECONDS
+from etl_engine.services import execution_claims
 
 _PAUSE_SECONDS = 0.5
 T = TypeVar("T")
@@ -27,13 +27,13 @@ class Lease(Stop):
 
     def __init__(self, asked: float) -> None:
         super().__init__()
-        self._until = asked + LEASE_SECONDS
+        self._until = asked + execution_claims.LEASE_SECONDS
         self.why: Why | None = None
         self.since = 0.0
 
     def renew(self, asked: float) -> None:
         """`asked` is when the store was asked: its answer may have been on its way for long."""
-        self._until = asked + LEASE_SECONDS
+        self._until = asked + execution_claims.LEASE_SECONDS
 
     @property
     def over(self) -> bool:

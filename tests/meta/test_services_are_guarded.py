@@ -8,7 +8,18 @@ import pytest
 
 SERVICES = Path(__file__).parents[2] / "etl_engine" / "services"
 # What services are made of; no door calls these.
-FOUNDATIONS = {"context", "access", "audit", "keyring", "connection_documents", "documents", "execution_documents", "execution_lease"}
+FOUNDATIONS = {
+    "context",
+    "access",
+    "audit",
+    "keyring",
+    "connection_documents",
+    "documents",
+    "mapping_documents",
+    "connection_users",
+    "execution_documents",
+    "execution_lease",
+}
 # They take no ready Context; the reason stands in their own docstrings.
 EXCEPTIONS = {("health", "check"), ("drivers", "all_drivers")}
 
