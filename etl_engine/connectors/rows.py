@@ -6,10 +6,13 @@ Whatever the other side does comes out as an error of `etl_engine.errors`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from etl_engine.connectors.exploring import Explorer as Explorer  # noqa: PLC0414 - sessions are known from here
+from etl_engine.errors import NotCapable
 from etl_engine.model.table import Column, Table, TableName
 
 if TYPE_CHECKING:
@@ -73,6 +76,8 @@ class Selection:
     # Three extra columns of text at the end, under these names, by which rows are known that are read twice: the
     # version of the row (NULL where there is none), its cursor, and whether a later run may read it again ("true").
     version_columns: tuple[str, ...] = ()
+    # Somebody looks: so many rows are enough. A source that cannot say so to its server reads on until it is closed.
+    enough: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,9 @@ class Source(ABC):
     def fingerprint(self, selection: Selection, columns: Sequence[Column], *, each: bool) -> "Fingerprint":
         """What the selection amounts to as values of these types, read in the same snapshot, apart from the copy."""
 
+    def limit_time(self, seconds: float) -> None:  # noqa: B027 - a server without such a limit is stopped from outside
+        """Have the server itself end every statement of this session that takes longer."""
+
     @abstractmethod
     def end(self) -> None:
         """Give the snapshot back; before the other side waits for locks."""
@@ -219,6 +227,7 @@ class Entry:
     cursor_out: Mark | None = None
     moment: Moment | None = None
     committed_at: str = ""
+    rejected: int = 0  # rows that were read and kept apart
 
 
 @dataclass(frozen=True)
@@ -271,6 +280,14 @@ class Unit(ABC):
     @abstractmethod
     def succeed(self, key: Sequence[str]) -> None:
         """The successor becomes the target for every reader in the moment of the commit."""
+
+    def attempt(self) -> AbstractContextManager[None]:
+        """A part of the unit that may fail on its own: then only what it wrote is undone."""
+        raise NotCapable("This target cannot undo a part of a batch", hint="Copy with --on-reject stop.")
+
+    def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
+        """Write rejected rows beside the ledger, into `_etl_rejects`, in place of any that this batch has there."""
+        raise NotCapable("This target has no place for rejected rows", hint="Copy with --on-reject stop.")
 
     @abstractmethod
     def record(self, entry: Entry) -> None:
@@ -367,26 +384,5 @@ class Writes:
 class Explores:
     """A connector that can be looked around in."""
 
-    def explore(self) -> "Explorer":
+    def explore(self) -> Explorer:
         raise NotImplementedError
-
-
-class Explorer(ABC):
-    """A session for looking around."""
-
-    @abstractmethod
-    def schemas(self) -> list[str]: ...
-
-    @abstractmethod
-    def tables(self, schema: str = "") -> list[Table]:
-        """Names, kinds and sizes; without columns."""
-
-    @abstractmethod
-    def describe(self, name: str) -> Table: ...
-
-    @abstractmethod
-    def sample(self, name: str, rows: int) -> list[list[str | None]]:
-        """The first rows as exact texts."""
-
-    @abstractmethod
-    def close(self) -> None: ...

@@ -44,10 +44,15 @@ class Conversion:
     def changes(self) -> bool:
         return any(one.convert for one in self._columns)
 
-    def batch(self, batch: pa.RecordBatch, before: int, reject: Callable[[Reject], None] | None) -> pa.RecordBatch:
-        """`before`: how many rows of the read came before these."""
+    def batch(
+        self, batch: pa.RecordBatch, before: int, reject: Callable[[Reject], None] | None
+    ) -> tuple[pa.RecordBatch, pa.Array | None]:
+        """The rows converted, and which of the batch's they are; None: all of them.
+
+        `before`: how many rows of the read came before these.
+        """
         if not batch.num_rows:
-            return batch
+            return batch, None
         made, wrong, blamed = [], None, {}
         for number, one in enumerate(self._columns):
             values = batch.column(number)
@@ -64,14 +69,15 @@ class Conversion:
         arrays = made + [batch.column(number) for number in extras]
         whole = pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
         if wrong is None:
-            return whole
+            return whole, None
         wrong = pc.fill_null(wrong, False)
         for row in pc.indices_nonzero(wrong).to_pylist():
             found = self._reject(batch, before, row, blamed)
             if reject is None:
                 raise refused(found)
             reject(found)
-        return whole.filter(pc.invert(wrong))
+        right = pc.invert(wrong)
+        return whole.filter(right), pc.indices_nonzero(right)
 
     def content(self, batch: pa.RecordBatch, row: int) -> str:
         """The row, which is in the target's carriers, as a JSON object of exact texts."""
@@ -122,10 +128,11 @@ class Converted(Rows):
 
     def __init__(self, rows: Rows, conversion: Conversion) -> None:
         self.conversion = conversion
-        self.kept_back = 0
+        self.given = 0  # rows so far, with those of the batch that was given last
         self._rows = rows
-        self._given = 0
+        self._left_out = 0
         self._read = 0
+        self._last: tuple[int, int, pa.Array | None] = (0, 0, None)
 
     @property
     def bytes_read(self) -> int:  # type: ignore[override] # of what is read beneath
@@ -133,24 +140,31 @@ class Converted(Rows):
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for batch in self._rows.batches():
-            made = self.conversion.batch(batch, self._read, self._take)
+            made, which = self.conversion.batch(batch, self._read, self.on_reject)
+            self._last = (self.given, self._read, which)
             self._read += batch.num_rows
-            self._given += made.num_rows
+            self.given += made.num_rows
+            del batch
             if made.num_rows:
                 yield made
+            del made
 
-    def _take(self, found: Reject) -> None:
-        if self.on_reject is None:
-            raise refused(found)
-        self.kept_back += 1
-        self.on_reject(found)
+    def number_of(self, given: int) -> int:
+        """Which row of the read it was, counted from 1, that was given after so many others, in the last batch."""
+        given_before, read_before, which = self._last
+        place = given - given_before
+        return read_before + 1 + (place if which is None else int(which[place].as_py()))
+
+    def leave_out(self, rows: int) -> None:
+        """Rows that were given and are not loaded after all."""
+        self._left_out += rows
 
     def check(self) -> None:
         self._rows.check()
 
     def finish(self) -> Totals:
         totals = self._rows.finish()
-        return Totals(self._given, totals.bytes, totals.checksum)
+        return Totals(self.given - self._left_out, totals.bytes, totals.checksum)
 
     def close(self) -> None:
         self._rows.close()

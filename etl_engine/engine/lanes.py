@@ -39,7 +39,7 @@ def choose(order: CopyOrder, source: Source, destination: Destination, table: Ta
     relays = [form for form in forms if form != ARROW and not form.endswith(TEXT_BATCHES)]
     texts = [form for form in forms if form.endswith(TEXT_BATCHES)]
     roads: list[Callable[[], Road]] = []
-    if relays and order.lane in ("auto", "relay"):
+    if relays and order.lane in ("auto", "relay") and order.on_reject == "stop":
         roads.append(lambda: _relay(relays, table, columns))
     if texts and order.lane == "text":
         why = "every column as the text that its own server writes"

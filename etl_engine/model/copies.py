@@ -44,6 +44,14 @@ class CopyOrder(BaseModel):
     lane: Annotated[
         Literal["auto", "relay", "text", "typed"], Field(description="The road to take; auto: the cheapest exact one.")
     ] = "auto"
+    on_reject: Annotated[
+        Literal["stop", "quarantine"],
+        Field(description="Rows that cannot be loaded: stop at the first, or keep them apart in _etl_rejects."),
+    ] = "stop"
+    reject_limit: Annotated[int | None, Field(ge=0, description="Rejected rows that a run may have; null: any.")] = 1000
+    reject_percent: Annotated[
+        float | None, Field(ge=0, le=100, description="Share of rejected rows that a batch may have.")
+    ] = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -57,6 +65,8 @@ class CopyOrder(BaseModel):
             raise ValueError(
                 "the target keeps every version of a row, so it cannot be compared with the source: use merge"
             )
+        if self.on_reject == "quarantine" and self.lane in ("relay", "text"):
+            raise ValueError(f"the lane {self.lane} looks at no row, so it can keep none apart: use auto or typed")
         if len(set(self.key)) < len(self.key) or len(set(self.columns)) < len(self.columns):
             raise ValueError("a column is named twice")
         return self
@@ -109,6 +119,15 @@ class Verification(BaseModel):
     seconds: float
 
 
+class KeptRow(BaseModel):
+    """A row that was kept apart."""
+
+    row: int = Field(description="Of the batch as it was read, counted from 1.")
+    column: str
+    value: str
+    reason: str
+
+
 class CopyReceipt(BaseModel):
     """What became of a copy."""
 
@@ -123,7 +142,8 @@ class CopyReceipt(BaseModel):
     form: str
     rows: int = Field(description="Read from the source by this run.")
     written: int = Field(description="Inserted or updated in the target.")
-    rejected: int = 0
+    rejected: int = Field(default=0, description="Read and kept apart, in _etl_rejects beside the target.")
+    rejects: list[KeptRow] = Field(default=[], description="The first of them.")
     bytes: int
     seconds: float
     batches: int

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -10,11 +11,11 @@ import psycopg2
 from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.pg.refusals import translated
 from etl_engine.connectors.pg.session import Session
-from etl_engine.connectors.rows import Claim, Entry, Mark, Moment
+from etl_engine.connectors.rows import Claim, Entry, Mark, Moment, Reject
 from etl_engine.errors import Conflict, Rejected, Stale, Throttled
 from etl_engine.model.table import TableName
 
-LEDGER, STREAMS, SEEN = "_etl_ledger", "_etl_streams", "_etl_seen"
+LEDGER, STREAMS, SEEN, REJECTS = "_etl_ledger", "_etl_streams", "_etl_seen", "_etl_rejects"
 _PATIENCE_SECONDS = 6.0  # the session of a process that was killed a moment ago is still being cleared away
 _POLL_SECONDS = 0.1
 _TABLES = {
@@ -23,7 +24,8 @@ _TABLES = {
         stream text NOT NULL, batch_id text NOT NULL, run_id text NOT NULL, seq bigint NOT NULL,
         cursor_in text, cursor_out text, moment text, rows bigint NOT NULL, bytes bigint NOT NULL,
         checksum text NOT NULL, epoch bigint NOT NULL, committed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        PRIMARY KEY (stream, batch_id))""",
+        rejected bigint NOT NULL DEFAULT 0, PRIMARY KEY (stream, batch_id));
+    ALTER TABLE {0} ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0""",
     STREAMS: """
     CREATE TABLE IF NOT EXISTS {0} (
         stream text PRIMARY KEY, epoch bigint NOT NULL, run_id text NOT NULL, running boolean NOT NULL,
@@ -34,9 +36,16 @@ _TABLES = {
         stream text NOT NULL, key text NOT NULL, version text, cursor text,
         seen_at timestamptz NOT NULL DEFAULT clock_timestamp());
     CREATE INDEX IF NOT EXISTS _etl_seen_key ON {0} (stream, key)""",
+    REJECTS: """
+    CREATE TABLE IF NOT EXISTS {0} (
+        stream text NOT NULL, batch_id text NOT NULL, run_id text NOT NULL, row bigint NOT NULL, "column" text NOT NULL,
+        value text NOT NULL, reason text NOT NULL, content text NOT NULL,
+        rejected_at timestamptz NOT NULL DEFAULT clock_timestamp());
+    CREATE INDEX IF NOT EXISTS _etl_rejects_batch ON {0} (stream, batch_id)""",
 }
 _ENTRIES = """
-SELECT stream, batch_id, run_id, seq, rows, bytes, checksum, epoch, cursor_in, cursor_out, moment, committed_at::text
+SELECT stream, batch_id, run_id, seq, rows, bytes, checksum, epoch, cursor_in, cursor_out, moment, committed_at::text,
+    rejected
 FROM {0} WHERE stream = %s
 """
 
@@ -146,7 +155,7 @@ class Ledger:
             raise Stale("Another run has taken this copy over; what this one read is not written", hint="Let it run.")
         session.rows(
             f"INSERT INTO {self.table(LEDGER)} (stream, batch_id, run_id, seq, cursor_in, cursor_out, moment, rows, "  # noqa: S608
-            "bytes, checksum, epoch) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1",
+            "bytes, checksum, epoch, rejected) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1",
             (
                 entry.stream,
                 entry.batch_id,
@@ -159,8 +168,20 @@ class Ledger:
                 entry.bytes,
                 entry.checksum,
                 entry.epoch,
+                entry.rejected,
             ),
         )
+
+    def keep_apart(self, claim: Claim, batch_id: str, rejects: Sequence[Reject]) -> None:
+        """Inside the transaction of the rows."""
+        table = self.table(REJECTS)
+        with self._session.cursor("keeping rejected rows apart") as cursor:
+            cursor.execute(f"DELETE FROM {table} WHERE stream = %s AND batch_id = %s", (claim.stream, batch_id))  # noqa: S608
+            cursor.executemany(
+                f'INSERT INTO {table} (stream, batch_id, run_id, row, "column", value, reason, content) '  # noqa: S608
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                [(claim.stream, batch_id, claim.run_id, one.row, *map(_storable, _texts(one))) for one in rejects],
+            )
 
     def _epoch(self, stream: str) -> int:
         found = self._session.rows(f"SELECT epoch FROM {self.table(STREAMS)} WHERE stream = %s", (stream,))  # noqa: S608
@@ -208,7 +229,7 @@ class Ledger:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    stream, batch_id, run_id, seq, rows, size, checksum, epoch, cursor_in, cursor_out, moment, at = row
+    stream, batch_id, run_id, seq, rows, size, checksum, epoch, cursor_in, cursor_out, moment, at, rejected = row
     return Entry(
         stream,
         batch_id,
@@ -222,7 +243,16 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         _read(cursor_out),
         _moment(moment),
         at,
+        rejected,
     )
+
+
+def _texts(one: Reject) -> tuple[str, str, str, str]:
+    return one.column, one.value, one.reason, one.content
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 def _written(mark: Mark | None) -> str | None:

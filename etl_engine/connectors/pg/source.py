@@ -112,7 +112,8 @@ class PostgresqlSource(Source):
                 for value, name in zip(self._follower.version(), selection.version_columns, strict=True)
             ]
         where = self._where(selection, table)
-        query = f"SELECT {', '.join(names)} FROM {self._relation(selection)}{where}"  # noqa: S608 - quoted above
+        enough = f" LIMIT {selection.enough:d}" if selection.enough else ""
+        query = f"SELECT {', '.join(names)} FROM {self._relation(selection)}{where}{enough}"  # noqa: S608 - quoted above
         what = str(table.name or "the query")
         if typed or form == ARROW_TEXT:
             from etl_engine.connectors.pg.arrow import CopyBatches
@@ -127,6 +128,9 @@ class PostgresqlSource(Source):
         if selection.look and selection.look.nulls == "exclude":
             where = f" WHERE {double_quoted(selection.look.column)} IS NOT NULL"
         return hashes.fingerprint(self._session, self._relation(selection) + where, columns, each=each)
+
+    def limit_time(self, seconds: float) -> None:
+        self._session.run(f"SET statement_timeout = {round(seconds * 1000)}")
 
     def end(self) -> None:
         if self._rows:

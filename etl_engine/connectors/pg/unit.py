@@ -1,9 +1,11 @@
 """One transaction in PostgreSQL: rows, ledger line and cursor, together or not at all."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import psycopg2
+from psycopg2 import extensions
 
 from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.pg import catalog, successor
@@ -12,7 +14,7 @@ from etl_engine.connectors.pg.ledger import SEEN, Ledger
 from etl_engine.connectors.pg.refusals import translated
 from etl_engine.connectors.pg.session import Session
 from etl_engine.connectors.pg.source import BINARY, TEXT
-from etl_engine.connectors.rows import ARROW, Claim, Entry, Place, Rows, Unit, UnknownCommit
+from etl_engine.connectors.rows import ARROW, Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
 from etl_engine.errors import Rejected
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
@@ -158,6 +160,23 @@ class PostgresqlUnit(Unit):
         elif key:
             with_key = f"ALTER TABLE {quoted(self._name)} ADD PRIMARY KEY ({listed(key)})"
             self._session.run(with_key, doing=f"giving {self._name} its primary key")
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        session = self._session
+        session.run("SAVEPOINT etl_attempt")
+        self._frozen.clear()  # freezing is for the transaction that made the table, not for a part of it
+        try:
+            yield
+        except Rejected:
+            session.run("ROLLBACK TO SAVEPOINT etl_attempt")
+            raise
+        finally:
+            if session.connection.info.transaction_status == extensions.TRANSACTION_STATUS_INTRANS:
+                session.run("RELEASE SAVEPOINT etl_attempt")
+
+    def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
+        self._ledger.keep_apart(self._claim, batch_id, rejects)
 
     def record(self, entry: Entry) -> None:
         self._ledger.record(self._claim, entry)

@@ -13,7 +13,9 @@ import pytest
 from copying import Pair, eventually
 
 from etl_engine.connectors.pg import ledger
-from etl_engine.engine import batches, transfer
+from etl_engine.connectors.rows import Totals
+from etl_engine.engine import batches, run, transfer
+from etl_engine.engine.tally import Pending, entry_of
 from etl_engine.engine.transfer import Ends
 from etl_engine.engine.watching import Progress, Stop
 from etl_engine.errors import Conflict, Stale
@@ -34,7 +36,7 @@ def orders(pair: Pair) -> Pair:
 def paused(pair: Pair, point: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, list[Any]]]:
     """A run that stands still at a point until it is let go; what became of it."""
     reached, go, outcome = threading.Event(), threading.Event(), []
-    real = transfer.faultpoint
+    real = run.faultpoint
 
     def stand_still(name: str) -> None:
         real(name)
@@ -42,7 +44,7 @@ def paused(pair: Pair, point: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             reached.set()
             assert go.wait(60)
 
-    monkeypatch.setattr(transfer, "faultpoint", stand_still)
+    monkeypatch.setattr(run, "faultpoint", stand_still)
 
     def work() -> None:
         try:
@@ -99,7 +101,7 @@ def test_an_old_epoch_is_refused_at_the_ledger_itself(orders: Pair) -> None:
     assert (old.epoch, new.epoch, new.resumed, new.run_id) == (1, 2, True, old.run_id)
     unit = first.unit(old, name)
     with pytest.raises(Stale, match="taken this copy over"):
-        unit.record(transfer._entry(old, 0, "b", transfer.Totals(1, 1, ""), None, None))
+        unit.record(entry_of(old, 0, Pending("b", Totals(1, 1, ""), 0, []), None, None))
     unit.rollback()
     first.close()
     second.close()

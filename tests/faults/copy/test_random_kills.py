@@ -10,7 +10,8 @@ from copying import Pair, eventually
 from dying import DIED, in_child, kill_until_done, no_sessions_left, rows_as_they_should_be
 
 from etl_engine.connectors.rows import Totals
-from etl_engine.engine import transfer
+from etl_engine.engine import run
+from etl_engine.engine.tally import Pending, entry_of
 
 KILLS = int(os.environ.get("TEST_KILLS", "50"))
 SEED = int(os.environ.get("TEST_SEED", "4"))
@@ -64,35 +65,31 @@ def test_nothing_is_lost_or_doubled_however_often_a_copy_is_killed(pair: Pair) -
     print(f"{died} kills in {loads} loads, seed {SEED}")
 
 
-def data_then_state(
-    self: Any, planned: Any, claim: Any, window: Any, before: Any, piece: Any, seq: int, batch_id: str, *, last: bool
-) -> None:
-    totals = _load(self, planned, claim, window, piece, seq)
+def data_then_state(self: Any, piece: Any, seq: int, batch_id: str, *, last: bool) -> None:
+    totals = _load(self, piece, seq)
     time.sleep(0.05)
-    _record(self, planned, claim, seq, batch_id, totals)
+    _record(self, seq, batch_id, totals)
 
 
-def state_then_data(
-    self: Any, planned: Any, claim: Any, window: Any, before: Any, piece: Any, seq: int, batch_id: str, *, last: bool
-) -> None:
-    _record(self, planned, claim, seq, batch_id, Totals(0, 0, ""))
+def state_then_data(self: Any, piece: Any, seq: int, batch_id: str, *, last: bool) -> None:
+    _record(self, seq, batch_id, Totals(0, 0, ""))
     time.sleep(0.05)
-    _load(self, planned, claim, window, piece, seq)
+    _load(self, piece, seq)
 
 
-def _load(self: Any, planned: Any, claim: Any, window: Any, piece: Any, seq: int) -> Totals:
-    unit = self._destination.unit(claim, planned.target)
+def _load(self: Any, piece: Any, seq: int) -> Totals:
+    unit = self._destination.unit(self._claim, self._planned.target)
     exists = self._destination.resolve("orders")[1] is not None
-    batch = transfer.Batch(planned, lambda: self._read(planned, piece), window, exists, True)
+    batch = run.Batch(self._planned, lambda: self._read(piece, None), self._window, exists, True)
     totals = self._strategy.load(unit, batch)
     self._strategy.apply(unit, batch, totals)
     unit.commit()
     return totals
 
 
-def _record(self: Any, planned: Any, claim: Any, seq: int, batch_id: str, totals: Totals) -> None:
-    unit = self._destination.unit(claim, planned.target)
-    unit.record(transfer._entry(claim, seq, batch_id, totals, None, None))
+def _record(self: Any, seq: int, batch_id: str, totals: Totals) -> None:
+    unit = self._destination.unit(self._claim, self._planned.target)
+    unit.record(entry_of(self._claim, seq, Pending(batch_id, totals, 0, []), None, None))
     unit.commit()
 
 
@@ -102,7 +99,7 @@ def test_the_judge_catches_an_order_that_is_broken(
     pair: Pair, broken: Any, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Negative control: rows and ledger committed one after the other."""
-    monkeypatch.setattr(transfer._Run, "_batch", broken)
+    monkeypatch.setattr(run.Run, "_batch", broken)
     chance = random.Random(SEED)
     fill(pair)
     pair.s("ALTER TABLE orders DROP CONSTRAINT orders_pkey", "ALTER TABLE orders ADD PRIMARY KEY (id, at)")
