@@ -39,8 +39,9 @@ class Ending:
 def blocks() -> Mapping[str, Block]:
     """Every kind of block there is."""
     from etl_engine.engine.blocks.copy import Copy
+    from etl_engine.engine.blocks.mapping import Extract, Load, MapColumns
 
-    return {"copy": Copy()}
+    return {"copy": Copy(), "db_extract": Extract(), "map": MapColumns(), "db_load": Load()}
 
 
 def in_order(graph: Graph) -> list[Node]:

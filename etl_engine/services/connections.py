@@ -26,6 +26,7 @@ from etl_engine.services.connection_documents import (
     stored,
     tested_by_receipt,
 )
+from etl_engine.services.connection_users import refuse_while_used
 from etl_engine.services.context import Context
 from etl_engine.store.contract import Document
 from etl_engine.store.ids import new_id
@@ -165,6 +166,7 @@ def delete(ctx: Context, connection_id: str, *, revision: int | None = None) -> 
     access.require(ctx, "connection:delete")
     document = stored(ctx, connection_id)
     _insist_on(document, revision)
+    refuse_while_used(ctx, document)
     with audit.recorded(ctx, "connection:delete", connection_id, document["name"]):
         for _ in _attempts():
             # Only what was read is deleted: the token brings back exactly that.

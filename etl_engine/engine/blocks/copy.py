@@ -1,10 +1,10 @@
 """A whole copy between two connections as one block: what is committed stays, and no attempt writes it twice."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, cast
 
-from etl_engine.connectors.rows import Claim, Destination, Entry, Reads, Writes
+from etl_engine.connectors.rows import Claim, Destination, Entry, Reads, Source, Writes
 from etl_engine.engine import transfer
 from etl_engine.engine.block import Output, Work
 from etl_engine.engine.transfer import Ends
@@ -17,26 +17,30 @@ class Copy:
     """Runs a CopyOrder; its config is the order."""
 
     def run(self, work: Work) -> Output:
-        order = CopyOrder.model_validate(work.node.config)
-        if work.resumed or work.kept:
-            order = order.model_copy(
-                update={
-                    # An attempt that is given up for lost may still hold the stream.
-                    "take_over": order.take_over or work.resumed,
-                    # Beginning anew happens once: what an earlier attempt of this run committed must stay known.
-                    "restart": order.restart and "run_id" not in work.kept,
-                }
-            )
-        journal = _Journal(work, order)
-        with ExitStack() as stack:
-            source = stack.enter_context(work.open(order.source_id, Reads))
-            target = stack.enter_context(work.open(order.target_id, Writes))
-            ends = Ends(source.open_source, lambda: journal.watching(target.open_destination()))
-            try:
-                receipt = transfer.run(order, ends, work.progress, work.stop)
-            except _DoneBefore:
-                return journal.done_before()
-        return journal.output(receipt)
+        return copied(work, CopyOrder.model_validate(work.node.config))
+
+
+def copied(work: Work, order: CopyOrder, seen_as: Callable[[Source], Source] = lambda source: source) -> Output:
+    """Run the order once for this task, however many attempts it takes; `seen_as` stands between source and copy."""
+    if work.resumed or work.kept:
+        order = order.model_copy(
+            update={
+                # An attempt that is given up for lost may still hold the stream.
+                "take_over": order.take_over or work.resumed,
+                # Beginning anew happens once: what an earlier attempt of this run committed must stay known.
+                "restart": order.restart and "run_id" not in work.kept,
+            }
+        )
+    journal = _Journal(work, order)
+    with ExitStack() as stack:
+        source = stack.enter_context(work.open(order.source_id, Reads))
+        target = stack.enter_context(work.open(order.target_id, Writes))
+        ends = Ends(lambda: seen_as(source.open_source()), lambda: journal.watching(target.open_destination()))
+        try:
+            receipt = transfer.run(order, ends, work.progress, work.stop)
+        except _DoneBefore:
+            return journal.done_before()
+    return journal.output(receipt)
 
 
 class _DoneBefore(Exception):
