@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from copying import Pair
+from mysql_copying import Database, Road
 from servers import MariadbServer, MissingBinary, PostgresServer, start_mariadb, start_postgres, temporary
 
 from etl_engine.settings import Settings
@@ -59,3 +60,14 @@ def pair(postgres_server: PostgresServer) -> Iterator[Pair]:
     yield made
     for database in (made.source, made.target):
         postgres_server.sql(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+@pytest.fixture
+def road(mariadb_server: MariadbServer) -> Iterator[Road]:
+    """Two empty databases of that server, to copy between."""
+    mark = uuid4().hex[:12]
+    made = Road(Database(mariadb_server, f"from_{mark}"), Database(mariadb_server, f"into_{mark}"))
+    # Not the character set of the server, which is latin1.
+    mariadb_server.sql(*(f"CREATE DATABASE {one.name} CHARACTER SET utf8mb4" for one in (made.source, made.target)))
+    yield made
+    mariadb_server.sql(*(f"DROP DATABASE {one.name}" for one in (made.source, made.target)))

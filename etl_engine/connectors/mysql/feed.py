@@ -21,7 +21,7 @@ from etl_engine.connectors.catalogue.mysql import back_quoted
 from etl_engine.connectors.hexadecimal import to_hexadecimal
 from etl_engine.connectors.mysql.refusals import HINTS, KIND, number_and_text, translated
 from etl_engine.connectors.mysql.session import SEND_SECONDS, Session
-from etl_engine.connectors.mysql.types import as_hex
+from etl_engine.connectors.mysql.types import as_hex, base_of
 from etl_engine.connectors.rows import Rows
 from etl_engine.errors import Rejected, Unreachable
 from etl_engine.faultpoints import faultpoint
@@ -221,6 +221,10 @@ def _sent(values: pa.Array, column: Column) -> pa.Array:
         return to_hexadecimal(values)
     if column.type.family is Family.TIMESTAMP and column.type.zoned and pa.types.is_string(given):
         return pc.replace_substring_regex(values, r"\+00(:00)?$", "")  # the session's zone is UTC
+    if pa.types.is_float32(given):  # the shortest text of the largest float is beyond it for who reads it as a double
+        return values.cast(pa.float64()).cast(pa.string())
+    if base_of(column.native) == "year":  # a year of fewer digits would be one of this century
+        return pc.utf8_lpad(values.cast(pa.string()), 4, "0")
     if pa.types.is_boolean(given):
         return values.cast(pa.int8())
     return values if pa.types.is_string(given) else values.cast(pa.string())

@@ -15,7 +15,8 @@ _LONGEST_BINARY = 255
 _LONGEST_BIT = 64
 _MOST_LABELS, _LONGEST_LABEL = 3000, 255
 _INTEGERS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "integer": 32, "bigint": 64}
-_TEXTS = {"tinytext": 255, "text": 65535, "mediumtext": 2**24 - 1, "longtext": None}
+# These count bytes: how many characters fit depends on which, so that the server has the last word at the larger ones.
+_TEXTS = {"tinytext": 255, "text": None, "mediumtext": None, "longtext": None}
 _BLOBS = {"tinyblob": 255, "blob": 65535, "mediumblob": 2**24 - 1, "longblob": None}
 GEOMETRIES = frozenset(
     {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon"}
@@ -80,7 +81,7 @@ def _text_or_bytes(base: str, numbers: list[int], rest: str) -> Type | None:
         return Type(Family.TEXT, size=size, fixed=base == "char", folded=folded)
     if base in ("binary", "varbinary"):
         return Type(Family.BYTES, size=size, fixed=base == "binary")
-    if base in _TEXTS:  # counts bytes, so that fewer characters may fit: the server has the last word
+    if base in _TEXTS:
         return Type(Family.TEXT, size=_TEXTS[base], folded=folded)
     return Type(Family.BYTES, size=_BLOBS[base]) if base in _BLOBS else None
 
