@@ -1,8 +1,6 @@
 """SQLite database files."""
 
-import errno
 import os
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +9,13 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from etl_engine.connectors import names
 from etl_engine.connectors.addresses import SLICE_SECONDS
 from etl_engine.connectors.contract import Connector, Deadline, Health, Kind, Step, Surroundings, Who
+from etl_engine.connectors.database_file import DatabaseFile
 from etl_engine.connectors.fault import Entry, Fault, OutOfTime
 from etl_engine.connectors.ladder import Ladder
 from etl_engine.connectors.sql import Dialect, need_driver, one, session
+from etl_engine.connectors.sqlite.data import JOURNALS, SqliteData, look_at
 from etl_engine.model.connection import ConnectionConfig
 from etl_engine.model.text import FilePath
 
@@ -32,9 +31,6 @@ RUNGS = (
     Step("version", "Version"),
     Step("privileges", "Privileges"),
 )
-_MAGIC = b"SQLite format 3\0"
-_HEADER_BYTES = 100
-_NEWEST_FORMAT = 2
 _INTEGRITY_SECONDS = 1.5  # what a look at the pages may take; larger files are not looked through
 _OPERATIONS_PER_LOOK = 5_000  # of the virtual machine, between two looks at the clock: well under a millisecond
 _SETUP = """
@@ -74,12 +70,6 @@ _REFUSALS = {
     "SQLITE_CANTOPEN": _JOURNAL,
     "SQLITE_READONLY": _JOURNAL,
 }
-_FILE_ERRORS = {
-    errno.EACCES: ("file-not-readable", "{file} may not be read by the account of this engine", "chmod o+r {file}"),
-    errno.EPERM: ("file-not-readable", "{file} may not be read by the account of this engine", "chmod o+r {file}"),
-    errno.ENAMETOOLONG: ("path-too-long", "The path is longer than the file system allows", "Use a shorter path."),
-    errno.ELOOP: ("path-changed", "{file} is a symbolic link that leads in a circle", "Use the path of the file."),
-}
 
 
 class SqliteConfig(ConnectionConfig):
@@ -96,7 +86,7 @@ class SqliteConfig(ConnectionConfig):
     ]
 
 
-class SqliteConnector(Connector):
+class SqliteConnector(SqliteData, Connector):
     """A connection to one SQLite file, opened read-only for a check."""
 
     dialect = Dialect(
@@ -113,7 +103,7 @@ class SqliteConnector(Connector):
         if not isinstance(config, SqliteConfig):
             raise TypeError(f"{type(config).__name__} is not the config of a SQLite file")
         self._typed = config.database
-        self._surroundings = surroundings
+        self._file = DatabaseFile(config.database, surroundings, "SQLite", JOURNALS)
 
     def check(self, deadline: Deadline, on_step: Callable[[Step], None]) -> Health:
         ladder = Ladder(RUNGS, deadline, on_step, self._too_late)
@@ -124,27 +114,24 @@ class SqliteConnector(Connector):
 
     def _climb(self, ladder: Ladder, deadline: Deadline) -> None:
         ladder.begin("path")
-        path = self._allowed_path()
+        path = self._file.path()
         ladder.finish(str(path))
         ladder.begin("file")
-        identity, size = self._look_at(path)
-        ladder.finish(f"{size:,} bytes" if size else "Empty file: a database without tables", warn=not size)
+        seen = look_at(self._file, path)
+        ladder.finish(
+            f"{seen.size:,} bytes" if seen.size else "Empty file: a database without tables", warn=not seen.size
+        )
         ladder.begin("database")
         need_driver(self.dialect)
         try:
             with session(self.dialect, lambda: _open(path, deadline)) as connection:
-                self._still_is(identity, path)
+                self._file.still_is(seen, path)
                 self._look_around(connection, ladder, deadline, path)
         except Exception as error:
             reason = getattr(error, "orig", error)  # SQLAlchemy wraps most, not all of them
             if hasattr(reason, "sqlite_errorname"):
                 raise self._explain(reason) from error
             raise
-
-    def _still_is(self, identity: tuple[int, int], path: Path) -> None:
-        """SQLite opens by name: between our look and its own somebody could have put another file there."""
-        if _identity(path.stat()) != identity:
-            raise Fault("path-changed", f"{self._typed} was exchanged during the check", "Test again.", Who.YOU)
 
     def _look_around(self, connection: "Connection", ladder: Ladder, deadline: Deadline, path: Path) -> None:
         (tables,) = _patiently(
@@ -159,72 +146,6 @@ class SqliteConnector(Connector):
         ladder.begin("privileges")
         writable = "yes" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "no"
         ladder.finish(f"Reads {tables} tables and views, may write: {writable}" if tables else "No tables yet")
-
-    def _allowed_path(self) -> Path:
-        roots = [Path(os.path.realpath(root)) for root in self._surroundings.file_roots]
-        if not roots:
-            raise Fault(
-                "no-file-roots", "No folder is open for file connections", "Have the operator set FILE_ROOTS.", Who.DBA
-            )
-        candidates = [Path(os.path.realpath(root / self._typed)) for root in roots]  # an absolute path stays itself
-        inside = [path for path in candidates if any(path.is_relative_to(root) for root in roots)]
-        if not inside:
-            listed = ", ".join(str(root) for root in roots)
-            raise Fault(
-                "path-outside",
-                f"{self._typed} is not inside a folder that file connections may use",
-                f"Move the file into one of: {listed}",
-                Who.YOU,
-            )
-        path = next(filter(_exists, inside), inside[0])
-        if any(_is_ours(path, forbidden) for forbidden in self._surroundings.forbidden_paths):
-            raise Fault(
-                "path-forbidden", f"{self._typed} is one of the engine's own files", "Use another file.", Who.YOU
-            )
-        return path
-
-    def _look_at(self, path: Path) -> tuple[tuple[int, int], int]:
-        try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise self._no_file(path, error) from error
-        try:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise Fault("not-a-file", f"{self._typed} is not a file", "Use the path of a SQLite file.", Who.YOU)
-            head = os.read(handle, _HEADER_BYTES)
-        finally:
-            os.close(handle)
-        if head and not head.startswith(_MAGIC):
-            raise Fault("not-sqlite", f"{self._typed} is not a SQLite file", "Use the path of a SQLite file.", Who.YOU)
-        if len(head) == _HEADER_BYTES and max(head[18], head[19]) > _NEWEST_FORMAT:
-            raise Fault(
-                "version-too-new",
-                f"{self._typed} was written by a newer SQLite than this engine has",
-                "Write the file again with an older format: VACUUM INTO 'copy.db'",
-                Who.YOU,
-            )
-        return _identity(status), status.st_size
-
-    def _no_file(self, path: Path, error: OSError) -> Fault:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            there = []
-            if path.parent.is_dir():
-                there = [
-                    each.name for each in path.parent.iterdir() if each.is_file() and not each.name.startswith(".")
-                ]
-            near = names.instead(path.name, there)
-            return Fault(
-                "file-missing",
-                f"There is no file {self._typed}{near}",
-                "Correct the path, or put the file there.",
-                Who.YOU,
-            )
-        code, cause, fix = _FILE_ERRORS.get(
-            error.errno or 0, ("file-not-readable", "{file} cannot be read: {why}", "Check the file and its disk.")
-        )
-        facts = {"file": self._typed, "why": error.strerror or ""}
-        return Fault(code, cause.format_map(facts), fix.format_map(facts), Who.YOU)
 
     def _integrity(self, connection: "Connection", deadline: Deadline) -> str:
         until = time.monotonic() + min(_INTEGRITY_SECONDS, deadline.left() / 2)
@@ -289,28 +210,6 @@ def _patiently(deadline: Deadline, ask: Callable[[], Any]) -> Any:
             if not name.startswith("SQLITE_BUSY") or deadline.left() <= SLICE_SECONDS * 2:
                 raise
             time.sleep(SLICE_SECONDS)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name longer than the file system allows
-        return False
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
-def _is_ours(path: Path, forbidden: Path) -> bool:
-    """The forbidden file itself, under whatever name, or one of the journals beside it."""
-    ours = os.path.realpath(forbidden)
-    if str(path) in (ours, *(ours + ending for ending in ("-wal", "-shm", "-journal"))):
-        return True
-    try:
-        return path.samefile(forbidden)
-    except OSError:
-        return False
 
 
 KIND = Kind(

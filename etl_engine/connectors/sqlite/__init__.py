@@ -1,0 +1,1 @@
+"""SQLite as a source and a destination of rows. Loaded when a session opens: its modules load the driver."""
