@@ -107,6 +107,19 @@ class Stale(Conflict):
     code = "stale"
 
 
+class KeyReused(BadInput):
+    """The Idempotency-Key came before with another request."""
+
+    code = "idempotency-key-reused"
+
+
+class KeyInUse(Conflict):
+    """The request with this Idempotency-Key is still being answered."""
+
+    code = "idempotency-key-in-use"
+    retryable = True
+
+
 class Denied(EtlError):
     """This actor may not do that."""
 

@@ -11,10 +11,14 @@ from pathlib import Path
 import structlog
 
 from etl_engine import __version__, faultpoints, logs, settings
-from etl_engine.connectors.contract import Surroundings
+from etl_engine.connectors import addresses
+from etl_engine.connectors.contract import Deadline, Surroundings
+from etl_engine.connectors.fault import Fault, OutOfTime
 from etl_engine.dispatch.local import LocalDispatch
-from etl_engine.errors import BadSetting, Locked, StoreUnavailable
+from etl_engine.errors import BadSetting, Locked, Rejected, StoreUnavailable, Unreachable
 from etl_engine.model import collections
+from etl_engine.notify.contract import Notifier
+from etl_engine.notify.webhook import Webhook
 from etl_engine.sealing import is_key, new_key
 from etl_engine.services import execution_claims
 from etl_engine.services.context import Context
@@ -24,6 +28,7 @@ from etl_engine.store.contract import Store
 from etl_engine.store.opening import Opening
 
 KEY_FILE = "encryption.key"
+_LOOKUP_SECONDS = 5.0
 WORKER_MODULE = "etl_engine.workers.slot"
 NEW_KEY = "made a new key in {} (mode 0600): back it up, apart from the store"
 
@@ -35,6 +40,7 @@ class Engine:
         self.config = config
         self.made_key_file: Path | None = None
         self.dispatch = LocalDispatch((sys.executable, "-m", WORKER_MODULE), self._work_is_waiting)
+        self.notifier = _notifier(config)
         self._store = _store(config)
         self._opening = Opening(self._open)
 
@@ -148,6 +154,26 @@ def start(process: str, port: int | None = None) -> Engine:
     if running.made_key_file:
         log.warning(NEW_KEY.format(running.made_key_file))
     return running
+
+
+def _notifier(config: Settings) -> Notifier | None:
+    if config.webhook_url is None or config.webhook_secret is None:
+        return None
+
+    def vetted(host: str) -> list[str]:
+        deadline = Deadline(_LOOKUP_SECONDS)
+        try:
+            found = addresses.resolve(host, deadline)
+            addresses.allow(host, found, config.denied_networks)
+        except OutOfTime:
+            raise Unreachable(f"The name server did not answer the question for {host}") from None
+        except Fault as fault:
+            if fault.code == "address-denied":
+                raise Rejected(f"The webhook must not be sent: {fault.cause}", hint=fault.fix) from fault
+            raise Unreachable(f"The webhook cannot be sent: {fault.cause}", hint=fault.fix) from fault
+        return [str(address) for address in found]
+
+    return Webhook(config.webhook_url.get_secret_value(), config.webhook_secret.get_secret_value(), vetted)
 
 
 def _store(config: Settings) -> Store:

@@ -18,7 +18,7 @@ from etl_engine import __version__
 from etl_engine.api import documented, problem
 from etl_engine.api.deps import JSON, preferred
 from etl_engine.api.middleware import API_HEADERS, PAGE_HEADERS, BodyCap, OriginGuard, Requests, SecurityHeaders
-from etl_engine.api.routes import connections, connectors, schemas, system
+from etl_engine.api.routes import connections, connectors, copies, events, executions, mappings, schemas, system
 from etl_engine.errors import EtlError
 from etl_engine.services.context import Context
 
@@ -60,7 +60,11 @@ def create_api(
     api.include_router(system.pages)
     api.include_router(connections.router, prefix=prefix)
     api.include_router(connectors.router, prefix=prefix)
+    api.include_router(copies.router, prefix=prefix)
+    api.include_router(executions.router, prefix=prefix)
+    api.include_router(events.router, prefix=prefix)
     api.include_router(schemas.router, prefix=prefix)
+    api.include_router(mappings.router, prefix=prefix)
     api.add_middleware(BodyCap)
     api.add_middleware(OriginGuard, origins=tuple(origins))
     if answers_cors:
@@ -95,9 +99,11 @@ class Front:
         await self._chosen(scope)(scope, receive, send)
 
     def _chosen(self, scope: Scope) -> ASGIApp:
+        path = scope.get("path", "")
+        if scope["type"] == "websocket":
+            return self._api if path.startswith(f"{self._prefixes[0]}/") else self._pages
         if scope["type"] != "http":
             return self._pages
-        path = scope["path"]
         if path == "/":
             wanted = preferred(Headers(scope=scope).get("accept"), (JSON, "text/html"))
             return self._root_page if wanted == "text/html" else self._api

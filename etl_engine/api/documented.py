@@ -20,6 +20,9 @@ TAGS = [
         "name": "schemas",
         "description": "What mappings fill: columns, each with a type that every destination can hold.",
     },
+    {"name": "executions", "description": "What ran, runs and is to run: ordered, watched, cancelled, repeated."},
+    {"name": "events", "description": "Everything that happens, as it happens."},
+    {"name": "mappings", "description": "A query of a source, and how its columns become the fields of a schema."},
     {"name": "system", "description": "What this is, and whether it is well."},
 ]
 DESCRIPTION = f"""Connect, map and move data without losing or changing a value.
@@ -27,6 +30,7 @@ DESCRIPTION = f"""Connect, map and move data without losing or changing a value.
 Errors are `application/problem+json` (RFC 9457); [{ERROR_PAGE}]({ERROR_PAGE}) explains every code.
 Secrets are write-only: an answer shows `********`, and sending that back leaves a secret as it is.
 Every object has an `ETag`; `If-Match` makes a change conditional, `If-None-Match` saves the answer.
+What creates or starts something takes an `Idempotency-Key`: sent twice, it is done once.
 """
 _COMPONENT = "#/components/schemas/{model}"
 _EVERY_READ = (403, 406, 422, 423, 500, 503)
@@ -35,6 +39,7 @@ _HEADERS = {
     "ETag": "Changes with everything in the answer; send it back as If-Match or If-None-Match.",
     "Location": "Where the new object is.",
     "Link": "Pages: first, prev and next, where there are such.",
+    "Idempotency-Replayed": "true where the same request came before, and this is its answer.",
     "X-Total-Count": "How many there are in all that match.",
 }
 

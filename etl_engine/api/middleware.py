@@ -29,7 +29,7 @@ _DRAINED = 32_000_000
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET_PATHS = frozenset({"/health"})  # asked every few seconds; it says itself when something changed
-EXPOSED_HEADERS = "ETag, Link, Location, Retry-After, X-Request-ID, X-Total-Count"
+EXPOSED_HEADERS = "ETag, Idempotency-Replayed, Link, Location, Retry-After, X-Request-ID, X-Total-Count"
 
 _EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -137,7 +137,10 @@ class OriginGuard:
         self._hosts = frozenset({"localhost", *map(_host_of, origins)}) - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
+        if refusal is not None and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+            return
         await (self._app if refusal is None else answer(scope, refusal))(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Denied | None:
@@ -146,7 +149,8 @@ class OriginGuard:
         if not self._is_known(host):
             hint = "Ask for localhost or for an address, or add the origin you use to CORS_ORIGINS."
             return ForeignHost(f"This engine does not go by {host[:100]!r}", hint=hint)
-        if origin is None or scope["method"] in _SAFE_METHODS or origin in self._origins:
+        # No rule of browsers keeps a page of another origin from reading a socket.
+        if origin is None or scope.get("method") in _SAFE_METHODS or origin in self._origins:
             return None
         if origin.partition("://")[2] == host:
             return None

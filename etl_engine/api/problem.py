@@ -59,6 +59,12 @@ class UnsupportedMediaType(BadInput):
     code = "unsupported-media-type"
 
 
+class InvalidCursor(BadInput):
+    """The cursor of a list does not fit, or is too old."""
+
+    code = "invalid-cursor"
+
+
 class BodyTooLarge(BadInput):
     """The body is larger than this API reads."""
 
@@ -89,6 +95,7 @@ STATUS: Mapping[type[EtlError], int] = {
     BadInput: 422,
     MalformedId: 422,
     MalformedJson: 400,
+    InvalidCursor: 400,
     MethodNotAllowed: 405,
     NotAcceptable: 406,
     BodyTooLarge: 413,
@@ -98,6 +105,8 @@ STATUS: Mapping[type[EtlError], int] = {
     UnknownPath: 404,
     errors.Conflict: 409,
     errors.Stale: 412,
+    errors.KeyReused: 422,
+    errors.KeyInUse: 409,
     errors.Denied: 403,
     ForeignOrigin: 403,
     ForeignHost: 403,

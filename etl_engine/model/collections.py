@@ -62,6 +62,13 @@ AUDIT = Collection(
     indexes=(Index(("-at",)), Index(("subject_id", "-at")), Index(("outcome", "at")), Index(("done_at",))),
 )
 
+# What was answered to requests that carried an Idempotency-Key; kept for a day.
+REPLIES = Collection(
+    "replies",
+    {"key": str, "at": dt.datetime, "until": dt.datetime},
+    indexes=(Index(("key",), unique=True), Index(("at",))),
+)
+
 KEYS = Collection(
     "keys",
     {"name": str, "version": int},
@@ -119,6 +126,7 @@ SCHEDULES = Collection(
         "last_run_at": dt.datetime,
         "decided_at": dt.datetime,
         "waiting": int,
+        "turn": int,
     },
     indexes=(
         *_BY_NAME,
@@ -195,4 +203,32 @@ LOG_SEGMENTS = Collection(
     ),
 )
 
-ALL = (CONNECTIONS, AUDIT, KEYS, SCHEMAS, MAPPINGS, COLUMN_MAPPINGS, SCHEDULES, FIRES, EXECUTIONS, TASKS, LOG_SEGMENTS)
+# Notices of what happened: decided once by their unique event, then sent until they are taken.
+DELIVERIES = Collection(
+    "deliveries",
+    {
+        "event": str,
+        "status": str,
+        "attempts": int,
+        "due_at": dt.datetime,
+        "created_at": dt.datetime,
+    },
+    indexes=(Index(("event",), unique=True), Index(("status", "due_at")), Index(("-created_at",))),
+    counters=frozenset({"attempts"}),
+)
+
+ALL = (
+    CONNECTIONS,
+    AUDIT,
+    REPLIES,
+    KEYS,
+    SCHEMAS,
+    MAPPINGS,
+    COLUMN_MAPPINGS,
+    SCHEDULES,
+    FIRES,
+    EXECUTIONS,
+    TASKS,
+    LOG_SEGMENTS,
+    DELIVERIES,
+)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from etl_engine import wiring
+from etl_engine.workers.messenger import Messenger
 from etl_engine.workers.reaper import Reaper
 
 LOCK_FILE = "workers.lock"
@@ -19,8 +20,9 @@ _GRACE_SECONDS = 8.0
 async def local_workers() -> AsyncIterator[None]:
     """Lifespan of one server process. Of several on one DATA_DIR, one has the workers; the next takes over from it."""
     running = wiring.engine()
-    reaper = Reaper()
+    reaper, messenger = Reaper(), Messenger()
     reaper.start()
+    messenger.start()
     taking = asyncio.create_task(_take_turn(running))
     try:
         yield
@@ -30,6 +32,7 @@ async def local_workers() -> AsyncIterator[None]:
             await taking
         await asyncio.to_thread(running.dispatch.stop, _GRACE_SECONDS)
         await asyncio.to_thread(reaper.stop)
+        await asyncio.to_thread(messenger.stop)
 
 
 async def _take_turn(running: wiring.Engine) -> None:

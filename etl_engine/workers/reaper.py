@@ -9,7 +9,7 @@ import structlog
 
 from etl_engine import wiring
 from etl_engine.errors import EtlError
-from etl_engine.services import audit, execution_claims, execution_logs
+from etl_engine.services import audit, execution_claims, execution_logs, replies
 
 log = structlog.get_logger("etl_engine.worker")
 
@@ -27,7 +27,9 @@ async def reap() -> None:
 
 
 def _round() -> None:
-    audit.close_abandoned(wiring.context())
+    ctx = wiring.context()
+    audit.close_abandoned(ctx)
+    replies.purge(ctx)
 
 
 class Reaper:

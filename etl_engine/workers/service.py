@@ -7,6 +7,7 @@ import structlog
 
 from etl_engine import wiring
 from etl_engine.workers.figures import FiguresServer
+from etl_engine.workers.messenger import Messenger
 from etl_engine.workers.reaper import Reaper
 
 log = structlog.get_logger("etl_engine.worker")
@@ -19,9 +20,10 @@ def serve(running: wiring.Engine, slots: int, port: int) -> None:
     ending = threading.Event()
     before = {number: signal.signal(number, lambda *_: ending.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     figures = FiguresServer(running, running.config.host, port)
-    reaper = Reaper()
+    reaper, messenger = Reaper(), Messenger()
     try:
         reaper.start()
+        messenger.start()
         running.dispatch.start(slots)
         log.info("waiting for executions", slots=slots)
         ending.wait()
@@ -29,6 +31,7 @@ def serve(running: wiring.Engine, slots: int, port: int) -> None:
     finally:
         running.dispatch.stop(_GRACE_SECONDS)
         reaper.stop()
+        messenger.stop()
         figures.close()
         running.close()
         for number, handler in before.items():

@@ -23,6 +23,7 @@ from etl_engine.api.deps import (
     wanted_revision,
 )
 from etl_engine.api.documented import headed, reading, writing
+from etl_engine.api.once import REPLAYED, Once
 from etl_engine.api.shapes import Answer, Changes, Draft, Patch, Trial, kind_names, typed, without_receipt
 from etl_engine.model.connection import SavedFields, TestResult
 from etl_engine.model.text import Plain
@@ -83,14 +84,18 @@ class ListQuery(BaseModel):
     response_model=Answer,
     operation_id="createConnection",
     summary="Create a connection",
-    responses=writing(409) | headed(201, "ETag", "Location"),
+    responses=writing(409) | headed(201, "ETag", "Location", REPLAYED),
     dependencies=[_ANSWERS_JSON, _READS_JSON],
 )
-def create(request: Request, ctx: Ctx, body: Draft) -> Response:
+def create(request: Request, ctx: Ctx, once: Once, body: Draft) -> Response:
     """Names are unique without regard to case and outer spaces. With the receipt of its test it counts as tested."""
     values, receipt = without_receipt(body)
-    saved = connections.create(ctx, typed(values), receipt=receipt)
-    return _shown(request, saved, status=201, Location=f"{request.scope['path'].rstrip('/')}/{saved.id}")
+
+    def work() -> Response:
+        saved = connections.create(ctx, typed(values), receipt=receipt)
+        return _shown(request, saved, status=201, Location=f"{request.scope['path'].rstrip('/')}/{saved.id}")
+
+    return once(work)
 
 
 @router.get(

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from etl_engine.api.deps import JSON, Ctx, IfMatch, ObjectId, Router, accepts, answered, reads, wanted_revision
 from etl_engine.api.documented import headed, reading, writing
+from etl_engine.api.once import REPLAYED, Once
 from etl_engine.api.pages import PageQuery, listed
 from etl_engine.api.shapes import DescribedAs, changes_of
 from etl_engine.model.schema import Schema, SchemaDraft, SchemaVersion
@@ -25,13 +26,17 @@ Patch = Annotated[dict[str, Any], DescribedAs(changes_of(SchemaDraft))]
     response_model=Schema,
     operation_id="createSchema",
     summary="Create a schema",
-    responses=writing(409) | headed(201, "ETag", "Location"),
+    responses=writing(409) | headed(201, "ETag", "Location", REPLAYED),
     dependencies=[_READS_JSON],
 )
-def create(request: Request, ctx: Ctx, body: Draft) -> Response:
+def create(request: Request, ctx: Ctx, once: Once, body: Draft) -> Response:
     """Columns are of ten types; decimal(p,s) takes up to 38 digits."""
-    made = schemas.create(ctx, body)
-    return _shown(request, made, 201, Location=f"{request.scope['path'].rstrip('/')}/{made.id}")
+
+    def work() -> Response:
+        made = schemas.create(ctx, body)
+        return _shown(request, made, 201, Location=f"{request.scope['path'].rstrip('/')}/{made.id}")
+
+    return once(work)
 
 
 @router.get(
