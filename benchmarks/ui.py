@@ -30,6 +30,7 @@ from etl_engine.settings import Settings  # noqa: E402 - of this checkout
 STORED = 1000
 FIRST_CONTENT_MS, USABLE_MS, SCRIPT_BYTES, ANSWER_MS = 1000, 2000, 400_000, 100
 COLD_STARTS = 7
+SHOWN = "[data-view]:not([hidden]) "  # the list is in the page twice: as cards and as a table
 
 WATCH_FOR_USABLE = """
 new MutationObserver((_, watcher) => {
@@ -89,7 +90,7 @@ def actions(page: Page, rounds: int) -> Iterator[tuple[str, list[float]]]:
     def act(what: str, where: str, text: str, wanted: str) -> float:
         return float(page.evaluate(ACT, [what, where, text, wanted]))
 
-    first = "document.querySelector('[data-name]')?.textContent"
+    first = f"document.querySelector('{SHOWN}[data-name]')?.textContent"
     search = "#search"
     words = itertools.cycle([("oslo", "Oslo"), ("berlin", "Berlin"), ("porto", "Porto"), ("graz", "Graz")])
     yield (
@@ -108,7 +109,7 @@ def actions(page: Page, rounds: int) -> Iterator[tuple[str, list[float]]]:
         other = "false" if before == "true" else "true"
         wanted = (
             f"document.querySelector('#the-chip').getAttribute('aria-current') === '{other}' && "
-            "document.querySelectorAll('[data-card]').length >= 9"
+            f"document.querySelectorAll('{SHOWN}[data-card]').length >= 9"
         )
         taken.append(act("click", "#the-chip", "", wanted))
     yield "filter by kind", taken
@@ -120,9 +121,8 @@ def actions(page: Page, rounds: int) -> Iterator[tuple[str, list[float]]]:
             for where, wanted in itertools.islice(turns, rounds)
         ],
     )
-    views = itertools.cycle(
-        [("Table", "!!document.querySelector('table')"), ("Cards", "!document.querySelector('table')")]
-    )
+    seen = "document.querySelector('table')?.checkVisibility() === {}"
+    views = itertools.cycle([("Table", seen.format("true")), ("Cards", seen.format("false"))])
     yield (
         "cards or table",
         [act("click", f"[aria-label='{name}']", "", wanted) for name, wanted in itertools.islice(views, rounds)],

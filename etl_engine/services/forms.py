@@ -3,6 +3,7 @@
 The rules are those of the kinds' models; nothing here knows what makes a port or a host name right.
 """
 
+import datetime as dt
 import functools
 import re
 from collections.abc import Collection, Mapping
@@ -12,15 +13,25 @@ from typing import Any
 from etl_engine.connectors import registry
 from etl_engine.errors import BadInput, Problem
 from etl_engine.model.collections import CONNECTIONS
-from etl_engine.model.connection import ConnectionConfig, StepReport
+from etl_engine.model.connection import ConnectionConfig, StepReport, TestStatus
 from etl_engine.model.text import name_key
 from etl_engine.services import access, kinds
 from etl_engine.services.connection_documents import as_config, stored
 from etl_engine.services.context import Context
 from etl_engine.services.kinds import KindInfo
+from etl_engine.store.contract import Document
 
 _MOST_FIELDS = 100
 _WHOLE = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
+
+
+@dataclass(frozen=True)
+class LastTest:
+    """How a stored connection did when it was last tested."""
+
+    at: dt.datetime
+    good: bool
+    message: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class Form:
     kept: frozenset[str] = frozenset()  # secrets that are stored; left blank they stay as they are
     connection_id: str = ""
     revision: int = 0
+    last_test: LastTest | None = None
 
 
 def blank(ctx: Context, db_type: str = "") -> Form:
@@ -58,6 +70,7 @@ def filled(ctx: Context, connection_id: str) -> Form:
         frozenset(name for name in kind.secret_fields if document.get(name) is not None),
         connection_id,
         document["revision"],
+        _last_test(document),
     )
 
 
@@ -154,6 +167,11 @@ def _same(one: object, other: object) -> bool:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _last_test(document: Document) -> LastTest | None:
+    at, message = document["last_tested_at"], document["last_test_message"] or ""
+    return LastTest(at, document["last_test_status"] == TestStatus.SUCCESS, message) if at else None
 
 
 def _titles(ctx: Context) -> dict[str, str]:

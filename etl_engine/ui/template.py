@@ -7,13 +7,16 @@ import reflex as rx
 from reflex.style import toggle_color_mode
 
 from etl_engine.ui.components.brand import brand
+from etl_engine.ui.components.keys import key_sheet
 from etl_engine.ui.components.nav_link import nav_link
 from etl_engine.ui.engine_status import EngineStatus, banners, engine_status
+from etl_engine.ui.finder import palette
+from etl_engine.ui.navigation import PAGES
 from etl_engine.ui.props import Handler
 from etl_engine.ui.theme import BRAND
 from etl_engine.ui.toasts import toasts
 
-PAGES = (("database", "Connections", "/"),)  # only pages that exist: no dead links
+_PALETTE = rx.run_script("window.dispatchEvent(new Event('show-palette'))")
 
 
 def page(
@@ -38,16 +41,30 @@ def page(
 def frame(*content: rx.Component) -> rx.Component:
     return rx.el.div(
         rx.el.a("Skip to content", href="#main", reload_document=True, class_name="skip-link"),
-        rx.el.aside(brand(), _navigation(), _foot(), class_name="sidebar", aria_label="Sidebar"),
+        rx.el.aside(brand(), _finder(), _navigation(), _foot(), class_name="sidebar", aria_label="Sidebar"),
         _topbar(),
         rx.el.main(rx.el.div(banners(), *content, class_name="content"), id="main", tab_index=-1, class_name="main"),
         toasts(),
+        palette(),
+        key_sheet(),
         class_name="app",
     )
 
 
+def _finder() -> rx.Component:
+    return rx.el.button(
+        rx.icon("search", size=16, aria_hidden="true"),
+        rx.el.span("Go anywhere"),
+        rx.el.kbd("Ctrl K", aria_hidden="true"),
+        type="button",
+        aria_keyshortcuts="Control+K",
+        on_click=_PALETTE,
+        class_name="finder",
+    )
+
+
 def _navigation() -> rx.Component:
-    links = [rx.el.li(nav_link(icon, text, to)) for icon, text, to in PAGES]
+    links = [rx.el.li(nav_link(page.icon, page.title, page.to)) for page in PAGES]
     return rx.el.nav(rx.el.ul(*links, class_name="nav"), aria_label="Pages")
 
 
@@ -74,6 +91,13 @@ def _topbar() -> rx.Component:
         aria_label="Open the menu",
         class_name="menu-button",
     )
+    find = rx.el.button(
+        rx.icon("search", size=20, aria_hidden="true"),
+        type="button",
+        aria_label="Go anywhere",
+        on_click=_PALETTE,
+        class_name="menu-button",
+    )
     close = rx.dialog.close(
         rx.el.button(
             rx.icon("x", size=20, aria_hidden="true"),
@@ -95,4 +119,4 @@ def _topbar() -> rx.Component:
         ),
         class_name="drawer-content",
     )
-    return rx.el.header(rx.dialog.root(rx.dialog.trigger(menu), drawer), brand(), class_name="topbar")
+    return rx.el.header(rx.dialog.root(rx.dialog.trigger(menu), drawer), brand(), find, class_name="topbar")

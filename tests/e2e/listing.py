@@ -11,6 +11,8 @@ from etl_engine.services import connections
 from etl_engine.services.connection_documents import as_config
 from etl_engine.services.context import Context
 
+SHOWN = "[data-view]:not([hidden]) "  # the list is in the page twice: as cards and as a table
+
 
 def open_list(page: Page, server: Server, address: str = "/") -> None:
     page.goto(server.url + address)
@@ -18,20 +20,20 @@ def open_list(page: Page, server: Server, address: str = "/") -> None:
 
 
 def cards(page: Page) -> Locator:
-    return page.locator("[data-card]")
+    return page.locator(SHOWN + "[data-card]")
+
+
+def titles(page: Page) -> Locator:
+    return page.locator(SHOWN + "[data-name]")
 
 
 def card(page: Page, name: str) -> Locator:
     return cards(page).filter(has=page.get_by_role("heading", name=name, exact=True))
 
 
-def names(page: Page) -> list[str]:
-    return page.locator("[data-name]").all_inner_texts()
-
-
 def expect_names(page: Page, *wanted: str) -> None:
     """In this order, and no others."""
-    expect(page.locator("[data-name]")).to_have_text(list(wanted))
+    expect(titles(page)).to_have_text(list(wanted))
 
 
 def expect_address(page: Page, query: str) -> None:

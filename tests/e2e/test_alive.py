@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -10,13 +11,16 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import axe
 import sample_connections as samples
 from conftest import Watch
 from listing import card, cards, expect_names, open_list, sqlite_connection
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from running import CHECKOUT, Server, running
+from servers import start_postgres, temporary
 
 from etl_engine import wiring
+from etl_engine.sealing import new_key
 from etl_engine.services.context import Context
 from etl_engine.settings import Settings
 
@@ -124,6 +128,34 @@ def test_what_is_searched_and_filtered_stays_so_when_something_changes(
     expect(page.get_by_text("8 connections are hidden by filters.")).to_be_visible()
     expect(cards(page)).to_have_count(5)
     expect(page.get_by_role("button", name="Test these")).to_be_focused()
+
+
+def test_a_store_that_is_away_is_said_and_asked_again_on_a_click(context: BrowserContext, tmp_path: Path) -> None:
+    with temporary(start_postgres) as postgres:
+        url = f"postgresql+psycopg2://{postgres.user}:{postgres.password}@127.0.0.1:{postgres.port}/postgres"
+        with running(Server(tmp_path, settings={"STORE_URL": url, "ENCRYPTION_KEY": new_key()})) as server:
+            call(server, "POST", "connections/", file_connection("A file"))
+            page = context.new_page()
+            open_list(page, server)
+            expect(card(page, "A file")).to_be_visible()
+            postgres.stop()
+            page.reload()
+            trouble = page.get_by_role("alert")
+            expect(trouble.get_by_role("heading")).to_have_text("The connections could not be read", timeout=15_000)
+            expect(trouble).to_contain_text(re.compile("request [0-9a-f]{16}"))
+            expect(page.locator(".banner")).to_contain_text("store", ignore_case=True)
+            assert axe.findings(page) == []
+            first = trouble.locator(".facts").inner_text()
+            trouble.get_by_role("button", name="Try again").click()
+            expect(trouble.locator(".facts")).not_to_have_text(first, timeout=15_000)  # asked, and still away
+            again = start_postgres(postgres.folder, port=postgres.port)
+            try:
+                trouble.get_by_role("button", name="Try again").click()
+                expect(card(page, "A file")).to_be_visible(timeout=15_000)
+                expect(trouble).to_be_hidden()
+            finally:
+                page.close()
+                again.stop()
 
 
 def test_the_list_comes_back_by_itself_with_the_server(context: BrowserContext, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from running import CHECKOUT, SECOND_BUILD, SHARED_BUILD, Server, running
 from scripted import Scripted, silent
 from servers import MariadbServer, PostgresServer
 
+from etl_engine.ui.connection_form.containers import in_container
+
 PHONE = {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"}
 SCHEMES = [{"color_scheme": "light"}, {"color_scheme": "dark"}]
 CANARY = "pl4nted-c4nary/?#@:%'\""
@@ -154,6 +156,36 @@ def test_an_edit_keeps_the_secret_on_the_server_and_is_tested_again(form: FormPa
     (saved,) = api.all()
     assert (saved["database"], saved["last_test_status"]) == ("postgres", "success")
     assert api.call("POST", f"{stored}/test")["success"]
+
+
+def test_another_test_stands_beside_the_one_before(form: FormPage, page: Page, api: Api, stored: str) -> None:
+    assert api.call("POST", f"{stored}/test")["success"]
+    form.edit(stored)
+    login = form.rung("Login")
+    expect(login).to_contain_text("was OK just now")  # as it is stored
+    form.fill(password="not the password")
+    form.test()
+    expect(login).to_have_class("rung fail")
+    expect(login).to_contain_text("was OK just now")
+    form.fill(password=CANARY)
+    form.passes()
+    expect(login).to_contain_text("had failed just now")
+    expect(form.rung("Port")).not_to_contain_text("was OK")  # good then and now is no news
+
+
+def test_a_host_that_is_this_container_says_so(form: FormPage) -> None:
+    form.open()
+    advice = form.dialog.locator("#form-host-hint.advice")
+    form.fill(host="localhost")
+    form.field("port").focus()
+    expect(form.field("host")).not_to_have_attribute("aria-invalid", "true")
+    expect(advice).to_have_count(1 if in_container() else 0)
+    if in_container():
+        expect(form.field("host")).to_have_accessible_description(re.compile("runs in a container"))
+        assert axe.findings(form.page) == []
+    form.fill(host="db.example.com")
+    form.field("port").focus()
+    expect(advice).to_have_count(0)
 
 
 def test_a_rename_alone_needs_no_test(form: FormPage, api: Api, stored: str) -> None:

@@ -79,7 +79,7 @@ def test_all_are_tested_a_few_at_a_time_with_a_summary(page: Page, server: Serve
     expect(summary).to_contain_text("Tested 11 connections")
     expect(summary).to_contain_text("1 failed.")
     expect(page.locator(".page-header p")).to_have_text("11 connections · 10 connected, 1 failed")
-    expect(page.locator('[data-card][data-status="success"]')).to_have_count(10)
+    expect(cards(page).and_(page.locator('[data-status="success"]'))).to_have_count(10)
     expect(page.get_by_role("button", name="Test all")).to_be_enabled()
 
 
@@ -164,12 +164,13 @@ def test_the_first_minute_ends_with_a_tested_connection(page: Page, server: Serv
     (folder_of_files(server) / "sample" / "shop.db").unlink(missing_ok=True)
     open_list(page, server)
     expect(page.get_by_role("heading", name="Connect your first database")).to_be_visible()
-    started = time.monotonic()
     page.get_by_role("button", name="Try with sample data").click()
+    started = time.monotonic()
     expect(page.get_by_role("progressbar", name="Sample data")).to_be_visible()
     expect(card(page, "Sample shop")).to_contain_text("Connected", timeout=15_000)
-    print(f"sample data: {time.monotonic() - started:.1f} s")
-    assert time.monotonic() - started < 10  # the promise is five, on a machine that does nothing else
+    seconds = time.monotonic() - started
+    print(f"sample data: {seconds:.1f} s from the click to the tested connection")
+    assert seconds < 5
     page.get_by_role("button", name="Test Sample shop").click()
     expect(card(page, "Sample shop").get_by_role("img")).to_have_accessible_name(re.compile("^Last 2 tests"))
 
@@ -233,7 +234,7 @@ def test_the_palette_finds_connections_and_commands(page: Page, server: Server, 
     palette = page.get_by_role("dialog", name="Go anywhere, do anything")
     box = palette.get_by_role("combobox")
     expect(box).to_be_focused()
-    expect(palette.get_by_role("option")).to_have_count(5)
+    expect(palette.get_by_role("option")).to_have_count(5)  # commands; it does not lead to where one is
     page.keyboard.type("ledger", delay=15)
     expect(palette.get_by_role("option", name="Finance ledger")).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Enter")
@@ -250,7 +251,7 @@ def test_the_palette_finds_connections_and_commands(page: Page, server: Server, 
     expect(palette.get_by_text("Nothing is called like that")).to_be_visible()
     page.keyboard.press("Escape")
     expect(palette).to_be_hidden()
-    page.get_by_role("button", name="Commands").click()
+    page.get_by_role("button", name="Go anywhere").click()
     expect(box).to_have_value("")
     page.keyboard.type("ware")
     page.keyboard.press("Enter")  # before the server has answered

@@ -5,13 +5,19 @@ import re
 import pytest
 import sample_connections as samples
 from conftest import Watch
-from listing import card, cards, expect_address, expect_names, names, open_list, sqlite_connection
-from playwright.sync_api import BrowserContext, Page, expect
+from listing import SHOWN, card, cards, expect_address, expect_names, open_list, sqlite_connection, titles
+from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 from running import Server
 
 from etl_engine.services.context import Context
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
+COUNT_WHAT_IS_MADE = """
+window.made = 0;
+new MutationObserver((all) => all.forEach(({ addedNodes }) => {
+  window.made += [...addedNodes].filter((node) => node.nodeType === Node.ELEMENT_NODE).length;
+})).observe(document.querySelector('[data-view]').parentElement, { childList: true, subtree: true });
+"""
 WINDOWS = [{"viewport": {"width": width, "height": 900}} for width in (390, 1024, 1440)]
 
 
@@ -125,15 +131,16 @@ def test_a_search_without_result_says_what_hides_it(page: Page, server: Server, 
 
 def test_the_order_is_chosen_and_kept(page: Page, server: Server, twelve: list[str]) -> None:
     open_list(page, server)
-    assert names(page)[:2] == ["Orders", "Warehouse"]
+    expect(titles(page).nth(0)).to_have_text("Orders")
+    expect(titles(page).nth(1)).to_have_text("Warehouse")
     page.get_by_role("combobox", name="Order").select_option("Name, A to Z")
-    expect(page.locator("[data-name]").first).to_have_text("Billing archive")
+    expect(titles(page).first).to_have_text("Billing archive")
     expect_address(page, "/?sort=name")
     page.reload()
     expect(page.get_by_role("combobox", name="Order")).to_have_value("name")
-    expect(page.locator("[data-name]").first).to_have_text("Billing archive")
+    expect(titles(page).first).to_have_text("Billing archive")
     page.get_by_role("combobox", name="Order").select_option("Slowest first")
-    expect(page.locator("[data-name]").first).to_have_text("Supplier portal")
+    expect(titles(page).first).to_have_text("Supplier portal")
 
 
 def test_the_table_is_ordered_by_its_headings(page: Page, server: Server, twelve: list[str]) -> None:
@@ -142,10 +149,10 @@ def test_the_table_is_ordered_by_its_headings(page: Page, server: Server, twelve
     expect(heading).to_have_attribute("aria-sort", "none")
     heading.get_by_role("link").click()
     expect(heading).to_have_attribute("aria-sort", "ascending")
-    expect(page.locator("[data-name]").first).to_have_text("Billing archive")
+    expect(titles(page).first).to_have_text("Billing archive")
     heading.get_by_role("link").click()
     expect(heading).to_have_attribute("aria-sort", "descending")
-    expect(page.locator("[data-name]").first).to_have_text("Web events")
+    expect(titles(page).first).to_have_text("Web events")
     expect_address(page, "/?sort=-name&view=table")
 
 
@@ -173,6 +180,51 @@ def test_a_thousand_connections_come_in_pages(page: Page, server: Server, ctx: C
 def test_an_address_with_nonsense_shows_the_list(page: Page, server: Server, twelve: list[str]) -> None:
     open_list(page, server, "/?page=0&sort=password&status=maybe&view=cinema&type=%3Cb%3E&q=&unknown=1")
     expect(cards(page)).to_have_count(12)
+
+
+def test_another_view_needs_neither_the_server_nor_new_elements(
+    context: BrowserContext, page: Page, server: Server, ctx: Context
+) -> None:
+    samples.fill(ctx, samples.many(60))
+    kept_back: list[str | bytes] = []
+    silent = False
+
+    def between(socket: WebSocketRoute) -> None:
+        upstream = socket.connect_to_server()
+        socket.on_message(lambda said: kept_back.append(said) if silent else upstream.send(said))
+
+    context.route_web_socket(re.compile("/_event"), between)
+    open_list(page, server, "/?type=postgresql,mysql")
+    expect(cards(page)).to_have_count(48)
+    expect(page.locator("[data-view=table] [data-card]")).to_have_count(48)  # made when there was nothing else to do
+    page.evaluate(COUNT_WHAT_IS_MADE)
+    silent = True
+    cards_list = page.get_by_role("list", name="Connections", exact=True)
+    for title, now, before in (
+        ("Table", page.get_by_role("table"), cards_list),
+        ("Cards", cards_list, page.get_by_role("table")),
+    ):
+        page.get_by_role("link", name=title).click()
+        expect(now).to_be_visible()
+        expect(before).to_have_count(0)  # nor is it there for a screen reader
+        expect(page.get_by_role("link", name=title)).to_have_attribute("aria-current", "true")
+        expect(cards(page)).to_have_count(48)
+    expect_address(page, "/?type=postgresql,mysql")
+    assert page.evaluate("window.made") == 0
+    assert kept_back, "the server hears of it afterwards"
+
+
+def test_the_keys_stay_in_the_view_that_is_shown(page: Page, server: Server, twelve: list[str]) -> None:
+    open_list(page, server, "/?view=table&sort=name")
+    expect(page.locator("[data-view=cards] [data-card]")).to_have_count(12)
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Billing archive", exact=True)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Customer service", exact=True)).to_be_focused()
+    page.get_by_role("link", name="Cards").click()
+    page.locator("#main").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(SHOWN + "[data-name]:focus")).to_have_count(1)
 
 
 @pytest.mark.parametrize("context", WINDOWS, indirect=True, ids=lambda window: str(window["viewport"]["width"]))

@@ -1,10 +1,16 @@
 """The frame of every page, in a real browser against a production build."""
 
+import re
+
 import axe
 import pytest
+import sample_connections as samples
 from conftest import Watch
+from listing import cards, sqlite_connection
 from playwright.sync_api import BrowserContext, Page, expect
 from running import Server
+
+from etl_engine.services.context import Context
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 WINDOWS = [{"viewport": {"width": width, "height": 800}} for width in (390, 768, 1024, 1440)]
@@ -95,6 +101,51 @@ def test_an_unknown_address_is_a_page_of_its_own(page: Page, server: Server, wat
     expect(page).to_have_title("Not found · ETL Engine")
     page.get_by_role("link", name="Go to the connections").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Connections")
+
+
+def test_palette_and_keys_are_on_every_page(page: Page, server: Server, watch: Watch, ctx: Context) -> None:
+    samples.fill(ctx, samples.TWELVE)
+    watch.tolerate("404")
+    palette = page.get_by_role("dialog", name="Go anywhere, do anything")
+    form = page.get_by_role("dialog").get_by_label("Connection name")
+
+    def command(text: str) -> None:
+        open_page(page, server, "/nowhere")
+        page.keyboard.press("Control+k")
+        expect(palette.get_by_role("combobox")).to_be_focused()
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        expect(palette).to_be_hidden()
+
+    command("go to conn")
+    expect(page).to_have_title("Connections · ETL Engine")
+    expect(form).to_be_hidden()
+    command("new conn")
+    expect(form).to_have_value("")
+    expect(page).to_have_url(re.compile(r"/\?new=[a-z]+$"))
+    assert "any" not in page.url
+    command("finance")
+    expect(form).to_have_value("Finance ledger")
+    open_page(page, server, "/nowhere")
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog", name="Keys")
+    expect(sheet).to_contain_text("Go anywhere, do anything")
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    assert page.url.endswith("/nowhere")
+
+
+def test_everything_is_tested_whatever_the_filters_were(page: Page, server: Server, watch: Watch, ctx: Context) -> None:
+    watch.tolerate("404")
+    for name in ("One file", "Another file"):
+        sqlite_connection(ctx, server, name)
+    open_page(page, server, "/?q=another")
+    expect(cards(page)).to_have_count(1)
+    open_page(page, server, "/nowhere")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("test all")
+    page.keyboard.press("Enter")
+    expect(cards(page).and_(page.locator('[data-status="success"]'))).to_have_count(2)
 
 
 @pytest.mark.parametrize("context", SCHEMES, indirect=True, ids=["light", "dark"])

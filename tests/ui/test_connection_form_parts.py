@@ -1,5 +1,6 @@
 """The parts of the form: fields from a schema, the guide, and the ladder in words."""
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from scripted_kind import opened_context
 from etl_engine.model.connection import StepReport, TestDetails, TestResult
 from etl_engine.services import kinds
 from etl_engine.services.context import Context
-from etl_engine.services.forms import Form
+from etl_engine.services.forms import Form, LastTest
 from etl_engine.services.kinds import KindInfo
-from etl_engine.ui.connection_form import ladder
+from etl_engine.ui.connection_form import containers, ladder
 from etl_engine.ui.connection_form.fields import KEPT, Field, every, fields_of
 from etl_engine.ui.connection_form.guide import Block, Part, guide_of
+
+TEN = dt.datetime(2026, 11, 20, 10, tzinfo=dt.UTC)
 
 
 @pytest.fixture
@@ -165,6 +168,77 @@ def test_news_take_the_place_of_their_step() -> None:
     assert [rung.key for rung in ladder.climbed(rungs, [step("cdc", "pass")])] == ["dns", "tcp", "cdc"]
 
 
+def test_another_test_stands_beside_the_one_before() -> None:
+    steps = [step("a", "pass"), step("b", "fail"), step("c", "skipped")]
+    rungs = ladder.again(ladder.rungs_of(steps), "2026-11-20T10:00:00+00:00")
+    assert [(rung.state, rung.before) for rung in rungs] == [
+        ("pending", "was OK"),
+        ("pending", "had failed"),
+        ("pending", ""),
+    ]
+    rungs = ladder.climbed(rungs, [step("a", "running")])
+    assert (rungs[0].state, rungs[0].before, rungs[0].before_at) == ("running", "was OK", "2026-11-20T10:00:00+00:00")
+    rungs = ladder.ended(ladder.stopped(rungs), result(step("a", "pass"), step("b", "pass"), step("c", "warn")))
+    assert [(rung.state, rung.before) for rung in rungs] == [("pass", "was OK"), ("pass", "had failed"), ("warn", "")]
+    later = ladder.again(ladder.waiting(rungs), "2026-11-20T11:00:00+00:00")  # of a test that said nothing
+    assert [rung.before for rung in later] == ["was OK", "had failed", ""]
+
+
+@pytest.mark.parametrize(
+    ("last", "before"),
+    [
+        (LastTest(TEN, True, "Connection successful"), ["was OK", "was OK", "was OK"]),
+        (LastTest(TEN, False, "B: it is broken"), ["was OK", "had failed", ""]),
+        (LastTest(TEN, False, "words of an older version"), ["", "", ""]),
+        (None, ["", "", ""]),
+    ],
+    ids=["success", "failure", "unknown-step", "untested"],
+)
+def test_a_stored_result_says_how_each_step_was(last: LastTest | None, before: list[str]) -> None:
+    rungs = ladder.remembered(ladder.rungs_of([step(key, "pending") for key in "abc"]), last)
+    assert [rung.before for rung in rungs] == before
+    assert {rung.before_at for rung in rungs if rung.before} <= {TEN.isoformat()}
+
+
+@pytest.mark.parametrize("mark", [".dockerenv", "run/.containerenv"])
+def test_a_container_is_known_by_its_mark(mark: str, tmp_path: Path) -> None:
+    assert not containers.in_container(tmp_path)
+    other = tmp_path / "other"
+    (other / mark).parent.mkdir(parents=True)
+    (other / mark).touch()
+    assert containers.in_container(other)
+
+
+def test_a_pod_is_known_by_its_mounts(tmp_path: Path) -> None:
+    mounts = tmp_path / "proc" / "self" / "mountinfo"
+    mounts.parent.mkdir(parents=True)
+    mounts.write_text("810 804 254:1 /var/lib/kubelet/pods/6f0a/etc-hosts /etc/hosts rw - ext4 /dev/vda1 rw\n")
+    assert containers.in_container(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("localhost", True),
+        (" LOCALHOST. ", True),
+        ("app.localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("db.example.com", False),
+        ("10.0.0.1", False),
+        ("localhost.example.com", False),
+        ("", False),
+    ],
+)
+def test_a_host_inside_the_container_is_advised_against(host: str, here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "in_container", lambda: True)
+    assert bool(containers.advice(host)) == here
+    monkeypatch.setattr(containers, "in_container", lambda: False)
+    assert containers.advice(host) == ""
+
+
 def test_a_cancelled_ladder_says_where_it_stopped() -> None:
     rungs = ladder.stopped(ladder.rungs_of([step("a", "pass"), step("b", "running"), step("c", "pending")]))
     assert [(rung.state, rung.text) for rung in rungs] == [
@@ -187,13 +261,6 @@ def test_a_cancelled_ladder_says_where_it_stopped() -> None:
 )
 def test_a_version_has_a_headline(title: str, version: str, headline: str) -> None:
     assert ladder.product(title, version) == headline
-
-
-@pytest.mark.parametrize(
-    ("ms", "words"), [(0.0, "<1 ms"), (0.9, "<1 ms"), (38.4, "38 ms"), (999.4, "999 ms"), (5000.0, "5.0 s")]
-)
-def test_a_time_is_said_in_a_fitting_unit(ms: float, words: str) -> None:
-    assert ladder.duration(ms) == words
 
 
 @pytest.mark.parametrize(

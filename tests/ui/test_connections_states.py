@@ -25,10 +25,10 @@ from etl_engine.ui.connection_form import ConnectionForm
 from etl_engine.ui.connections import testing
 from etl_engine.ui.connections.actions import ConnectionActions
 from etl_engine.ui.connections.diagnosis import Diagnosis
-from etl_engine.ui.connections.finder import Finder
 from etl_engine.ui.connections.sample import SampleData
 from etl_engine.ui.connections.state import Connections
 from etl_engine.ui.connections.testing import ConnectionTests
+from etl_engine.ui.finder import Finder
 from etl_engine.ui.toasts import Toasts
 
 SECRET = "pl4nted?#@:%/secret"
@@ -235,6 +235,17 @@ async def test_all_that_is_shown_is_tested_and_counted(tab: Tab, ctx: Context, s
     assert connections.get(ctx, other).last_test_status is None
 
 
+async def test_everything_is_tested_whatever_the_list_shows(tab: Tab, ctx: Context) -> None:
+    for name in ("Orders", "Warehouse"):
+        stored(ctx, name)
+    tab.parameters["q"] = "ware"
+    await tab.fire(Connections.load)
+    await tab.fire(ConnectionTests.test_all, True)
+    assert tab.toast.title == "Tested 2 connections"
+    await tab.fire(ConnectionTests.test_all, "whatever the wire brings")
+    assert tab.toast.title == "Tested 1 connection"
+
+
 async def test_testing_all_stops_when_asked(tab: Tab, ctx: Context, script: Script) -> None:
     for number in range(20):
         stored(ctx, f"Orders {number}")
@@ -349,6 +360,7 @@ async def test_a_diagnosis_shows_the_step_that_fails_and_what_to_do(
     script.check = lambda config: passed()
     await tab.fire(Diagnosis.open, identity)
     assert (state.phase, state.headline) == ("passed", "Scripted 1.0")
+    assert [rung.before for rung in state.rungs] == ["was OK", "had failed"]
     await tab.fire(Diagnosis.close)
     assert state.id == ""
 
@@ -359,7 +371,7 @@ async def no_offer_is_left() -> AsyncIterator[None]:
     offers._open.clear()
 
 
-async def test_an_element_stays_with_its_connection_until_the_view_changes(tab: Tab, ctx: Context) -> None:
+async def test_an_element_stays_with_its_connection_until_other_rows_are_asked_for(tab: Tab, ctx: Context) -> None:
     for name in ("Orders", "Warehouse", "Billing"):
         stored(ctx, name)
     tab.parameters["sort"] = "name"
@@ -374,6 +386,9 @@ async def test_an_element_stays_with_its_connection_until_the_view_changes(tab: 
     stored(ctx, "Zones")
     await tab.fire(Connections.refresh)
     assert slots() == {"Archive": "0", "Orders": "1", "Warehouse": "2", "Zones": "3"}
+    tab.parameters["view"] = "table"
+    await tab.fire(Connections.load)
+    assert slots() == {"Archive": "0", "Orders": "1", "Warehouse": "2", "Zones": "3"}  # the same rows in another shape
     tab.parameters["sort"] = "-name"
     await tab.fire(Connections.load)
     assert slots() == {"Zones": "0", "Warehouse": "1", "Orders": "2", "Archive": "3"}

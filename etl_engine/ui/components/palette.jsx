@@ -1,4 +1,6 @@
 import { useEffect, useRef, useState } from "react";
+import { useLocation, useNavigate } from "react-router";
+import ArrowRight from "lucide-react/dist/esm/icons/arrow-right.mjs";
 import Keyboard from "lucide-react/dist/esm/icons/keyboard.mjs";
 import Database from "lucide-react/dist/esm/icons/database.mjs";
 import Moon from "lucide-react/dist/esm/icons/moon.mjs";
@@ -9,17 +11,28 @@ import BookOpen from "lucide-react/dist/esm/icons/book-open.mjs";
 import { Modal } from "$/public/external/etl_engine/ui/components/modal/modal.jsx";
 
 const PAUSE = 100; // ms without a key before the server searches
-const ICONS = { new: Plus, test: Zap, theme: Moon, keys: Keyboard, open: Database, docs: BookOpen };
+const ICONS = { go: ArrowRight, new: Plus, test: Zap, theme: Moon, keys: Keyboard, open: Database, docs: BookOpen };
 
-// Go anywhere, do anything: commands by name, and connections that the server finds.
-export function Palette({ commands, found, searched, onSearch, onNew, onTest, onTheme, onPick }) {
+// Go anywhere, do anything: commands by name, and connections that the server finds. What belongs to the page of the
+// connections happens there, from wherever it is asked for.
+export function Palette({ home, commands, found, searched, onSearch, onNew, onTest, onTheme, onPick }) {
   const [open, setOpen] = useState(false);
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const [eager, setEager] = useState(false); // Enter was pressed before the server had answered
   const list = useRef(null);
+  const { pathname } = useLocation();
+  const navigate = useNavigate();
+  const there = pathname === home;
   const acts = {
-    new: onNew, test: onTest, theme: onTheme,
+    go: ({ to }) => navigate(to),
+    new: () => (there ? onNew() : navigate(`${home}?new=any`)),
+    open: ({ id }) => (there ? onPick(id) : navigate(`${home}?edit=${encodeURIComponent(id)}`)),
+    test: () => {
+      if (!there) navigate(home);
+      onTest();
+    },
+    theme: onTheme,
     keys: () => window.dispatchEvent(new Event("show-keys")),
     docs: () => window.location.assign("/docs"),
   };
@@ -56,7 +69,9 @@ export function Palette({ commands, found, searched, onSearch, onNew, onTest, on
   }, [text, open]);
 
   const words = text.trim().toLowerCase().split(/\s+/);
-  const fitting = commands.filter(({ label }) => words.every((word) => label.toLowerCase().includes(word)));
+  const fitting = commands.filter(
+    ({ label, to }) => to !== pathname && words.every((word) => label.toLowerCase().includes(word)),
+  );
   const wanted = text.trim();
   const current = !wanted || searched === wanted;
   // What was found for the beginning of the text is shown until the answer for all of it comes.
@@ -70,7 +85,7 @@ export function Palette({ commands, found, searched, onSearch, onNew, onTest, on
 
   const run = (item) => {
     setOpen(false);
-    setTimeout(() => (item.act === "open" ? onPick(item.id) : acts[item.act]?.()));
+    setTimeout(() => acts[item.act](item));
   };
   useEffect(() => {
     if (!eager || !current) return;
@@ -92,13 +107,13 @@ export function Palette({ commands, found, searched, onSearch, onNew, onTest, on
     const Icon = ICONS[item.act];
     return (
       <li
-        key={item.id ?? item.act} id={`palette-${number}`} role="option" aria-selected={number === chosen}
+        key={item.id ?? item.to ?? item.act} id={`palette-${number}`} role="option" aria-selected={number === chosen}
         onPointerMove={() => setAt(number)} onClick={() => run(item)}
       >
         <Icon size={17} aria-hidden="true" />
         <span className="palette-label">{item.label}</span>
         {item.hint && <span className="palette-hint">{item.hint}</span>}
-        {item.keys && <kbd aria-hidden="true">{item.keys}</kbd>}
+        {item.keys && (there || item.act !== "new") && <kbd aria-hidden="true">{item.keys}</kbd>}
       </li>
     );
   };

@@ -16,7 +16,8 @@ class Palette(rx.Component):
 
     library = _SCRIPT.importable_path
     tag = "Palette"
-    commands: rx.Var[list[dict[str, str]]]  # act, label, keys
+    home: rx.Var[str]  # the address of the connections
+    commands: rx.Var[list[dict[str, str]]]  # act, label, keys; of a page also to
     found: rx.Var[list[Any]]  # id, label, hint
     searched: rx.Var[str]  # what `found` answers
     on_search: rx.EventHandler[passthrough_event_spec(str)]  # type: ignore[type-arg, valid-type]

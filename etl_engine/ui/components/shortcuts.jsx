@@ -1,10 +1,8 @@
-import { useEffect, useRef, useState } from "react";
-import { Modal } from "$/public/external/etl_engine/ui/components/modal/modal.jsx";
+import { useEffect, useRef } from "react";
+import { useKeys } from "$/public/external/etl_engine/ui/components/keys/keys.jsx";
 
-const dialogOpen = () => document.querySelector('dialog[open], [role="dialog"][data-state="open"]');
-const typing = (element) => element.closest("input, textarea, select, [contenteditable]");
 const APART = 24; // px between the tops of two rows, more than a card is lifted
-const cards = () => [...document.querySelectorAll("[data-card]")];
+const cards = () => [...document.querySelectorAll("[data-view]:not([hidden]) [data-card]")];
 const centre = (card) => {
   const { left, right, top } = card.getBoundingClientRect();
   return { x: (left + right) / 2, y: top };
@@ -23,61 +21,38 @@ const neighbour = (all, from, key) => {
     .sort((a, b) => Math.abs(centre(a).x - x) - Math.abs(centre(b).x - x))[0];
 };
 
-// The keys of the list, and the sheet that names them. A card does by key what its buttons do by click.
-export function Shortcuts({ children, search, onNew }) {
-  const [sheet, setSheet] = useState(false);
+// The keys of the list. A card does by key what its buttons do by click.
+export function Shortcuts({ search, onNew }) {
   const last = useRef(0); // which card had the focus: when it goes, the one in its place has it next
-  const latest = useRef(onNew);
-  latest.current = onNew;
+
+  useKeys((key, event) => {
+    const card = event.target.closest?.("[data-card]");
+    const act = (name) => card?.querySelector(`[data-act="${name}"]`)?.click();
+    if (key.startsWith("Arrow")) {
+      const all = cards();
+      if (!card && event.target !== document.body && event.target.id !== "main") return false;
+      const to = card ? neighbour(all, card, key) : all[Math.min(last.current, all.length - 1)];
+      to?.querySelector("[data-name]").focus();
+      to?.scrollIntoView({ block: "nearest" });
+      return Boolean(to);
+    }
+    if (key === "/") document.getElementById(search)?.focus();
+    else if (key === "n") onNew();
+    else if (key === "t" && card) act("test");
+    else if (key === "d" && card) act("duplicate");
+    else if (key === "Delete" && card) act("delete");
+    else return false;
+    return true;
+  });
 
   useEffect(() => {
-    const press = (key, event) => {
-      const card = event.target.closest?.("[data-card]");
-      const act = (name) => card?.querySelector(`[data-act="${name}"]`)?.click();
-      if (key.startsWith("Arrow")) {
-        const all = cards();
-        if (!card && event.target !== document.body && event.target.id !== "main") return false;
-        const to = card ? neighbour(all, card, key) : all[Math.min(last.current, all.length - 1)];
-        to?.querySelector("[data-name]").focus();
-        to?.scrollIntoView({ block: "nearest" });
-        return Boolean(to);
-      }
-      if (key === "/") document.getElementById(search)?.focus();
-      else if (key === "?") setSheet(true);
-      else if (key === "n") latest.current();
-      else if (key === "t" && card) act("test");
-      else if (key === "d" && card) act("duplicate");
-      else if (key === "Delete" && card) act("delete");
-      else return false;
-      return true;
-    };
-    const down = (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.isComposing) return;
-      if (dialogOpen() || typing(event.target)) return;
-      if (press(event.key, event)) event.preventDefault();
-    };
     const seen = (event) => {
       const card = event.target.closest?.("[data-card]");
       if (card) last.current = cards().indexOf(card);
     };
-    document.addEventListener("keydown", down);
     document.addEventListener("focusin", seen);
-    return () => {
-      document.removeEventListener("keydown", down);
-      document.removeEventListener("focusin", seen);
-    };
+    return () => document.removeEventListener("focusin", seen);
   }, []);
 
-  useEffect(() => {
-    const show = () => setSheet(true);
-    window.addEventListener("show-keys", show);
-    return () => window.removeEventListener("show-keys", show);
-  }, []);
-
-  return (
-    <Modal open={sheet} onClose={() => setSheet(false)} labelledBy="keys-title" className="keys">
-      {children}
-      <button type="button" className="button" onClick={() => setSheet(false)}>Close</button>
-    </Modal>
-  );
+  return null;
 }

@@ -1,26 +1,13 @@
-"""The keys of a list of cards, and the sheet that names them."""
+"""The keys of a list of cards; components/keys.py names them."""
 
 import reflex as rx
 from reflex.event import no_args_event_spec
 
-from etl_engine.ui.components import modal
+from etl_engine.ui.components import keys
 from etl_engine.ui.props import Handler
 
 _SCRIPT = rx.asset("shortcuts.jsx", shared=True)
-_NEEDS = modal.Modal  # its script imports that one's
-
-KEYS = (
-    (("/",), "Search"),
-    (("←", "↑", "↓", "→"), "Go from card to card"),
-    (("Enter",), "Edit the selected connection"),
-    (("t",), "Test the selected connection"),
-    (("d",), "Duplicate it"),
-    (("Del",), "Delete it, after a question"),
-    (("n",), "New connection"),
-    (("Ctrl", "K"), "Go anywhere, do anything"),
-    (("Ctrl", "Enter"), "In the form: test, then save"),
-    (("?",), "This sheet"),
-)
+_NEEDS = keys.KeySheet  # its script imports that one's
 
 
 class Shortcuts(rx.Component):
@@ -33,9 +20,4 @@ class Shortcuts(rx.Component):
 
 
 def shortcuts(search: str, on_new: Handler) -> rx.Component:
-    rows = []
-    for keys, what in KEYS:
-        rows += [rx.el.dt(*(rx.el.kbd(key) for key in keys)), rx.el.dd(what)]
-    return Shortcuts.create(
-        rx.el.h2("Keys", id="keys-title"), rx.el.dl(*rows, class_name="key-list"), search=search, on_new=on_new
-    )
+    return Shortcuts.create(search=search, on_new=on_new)

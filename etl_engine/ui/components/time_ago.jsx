@@ -1,5 +1,7 @@
 import { useSyncExternalStore } from "react";
 
+// One for all times: to make one takes a tenth of a millisecond, and a page shows a hundred.
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
 
 // One clock for all of them.
@@ -24,7 +26,7 @@ const ago = (at) => {
 export function TimeAgo({ at }) {
   const words = useSyncExternalStore(subscribe, () => ago(at), () => "");
   return (
-    <time dateTime={at} title={new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" })}>
+    <time dateTime={at} title={exact.format(new Date(at))}>
       {words}
     </time>
   );

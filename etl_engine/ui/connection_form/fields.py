@@ -131,8 +131,8 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def field_view(one: Field, problems: Any) -> rx.Component:
-    """Label, control, hint and what is wrong, tied together for screen readers."""
+def field_view(one: Field, problems: Any, advice: Any) -> rx.Component:
+    """Label, control, hint, advice and what is wrong, tied together for screen readers."""
     wrong = problems.contains(one.name)
     label = rx.el.label(
         one.title,
@@ -146,11 +146,17 @@ def field_view(one: Field, problems: Any) -> rx.Component:
         class_name="problem",
     )
     hint = rx.el.p(one.hint, id=PREFIX + one.name + "-hint", class_name="hint")
+    advised = rx.el.p(
+        rx.icon("container", size=14, aria_hidden="true"),
+        advice[one.name],
+        id=PREFIX + one.name + "-hint",
+        class_name="hint advice",
+    )
     return rx.el.div(
         label,
         _control(one, wrong),
         rx.cond(one.removable, _remove(one)),
-        rx.cond(wrong, problem, rx.cond(one.hint != "", hint)),
+        rx.cond(wrong, problem, rx.cond(advice.contains(one.name), advised, rx.cond(one.hint != "", hint))),
         key=one.name + " " + one.widget,  # a field that both kinds have stays, with what was typed into it
         class_name="field " + one.width,
     )

@@ -7,11 +7,15 @@ import reflex as rx
 
 from etl_engine import __version__
 from etl_engine.model.connection import StepReport, TestResult
+from etl_engine.services.forms import LastTest
+from etl_engine.ui.components.time_ago import time_ago
 from etl_engine.ui.connection_form.browser import copy_button
 from etl_engine.ui.props import Text
 from etl_engine.ui.theme import STEP_STATE, Look
+from etl_engine.ui.words import duration
 
 _RUNG_TEXT = {"skipped": "Not reached", "fail": "Stopped here"}  # the cause stands below, with what to do
+_BEFORE = {"pass": "was OK", "warn": "was OK, with a warning", "fail": "had failed"}
 _COMMAND = re.compile(r"#|[A-Z]{4,} |(?:chmod|openssl|pip|sqlite3) ")  # to copy and run, unlike a sentence
 _NUMBER = re.compile(r"\d+(\.\d+)*")
 WHO = {
@@ -42,6 +46,8 @@ class Rung:
     text: str = ""
     time: str = ""
     fix: str = ""
+    before: str = ""  # how it was at the test before this one
+    before_at: str = ""  # ISO 8601
 
 
 @dataclass
@@ -74,12 +80,49 @@ def rung_of(step: StepReport) -> Rung:
 def climbed(rungs: list[Rung], news: list[StepReport]) -> list[Rung]:
     """The steps with what came in; an unknown one is added, since a kind may climb more than it announced."""
     came = {step.key: rung_of(step) for step in news}
-    return [came.pop(rung.key, rung) for rung in rungs] + list(came.values())
+    return [_beside(came.pop(rung.key, rung), rung) for rung in rungs] + list(came.values())
+
+
+def ended(rungs: list[Rung], result: TestResult) -> list[Rung]:
+    """The steps of a test that is over, each beside how it was before."""
+    earlier = {rung.key: rung for rung in rungs}
+    return [_beside(rung, earlier.get(rung.key, rung)) for rung in rungs_of(result.details.steps)]
 
 
 def waiting(rungs: list[Rung]) -> list[Rung]:
     """The steps before anything has happened."""
-    return [Rung(rung.key, rung.title) for rung in rungs]
+    return [_beside(Rung(rung.key, rung.title), rung) for rung in rungs]
+
+
+def again(rungs: list[Rung], tested_at: str) -> list[Rung]:
+    """The steps before another test: what the last one found of them becomes what was before."""
+    return [
+        Rung(rung.key, rung.title, before=_BEFORE[rung.state], before_at=tested_at)
+        if rung.state in _BEFORE and tested_at
+        else _beside(Rung(rung.key, rung.title), rung)
+        for rung in rungs
+    ]
+
+
+def remembered(rungs: list[Rung], last: LastTest | None) -> list[Rung]:
+    """The steps with how they were at the last test of a stored connection.
+
+    A success climbed all of them; a failure names the step at which it ended, and those after it were not reached.
+    """
+    if last is None:
+        return rungs
+    at = last.at.isoformat()
+    if last.good:
+        return [replace(rung, before=_BEFORE["pass"], before_at=at) for rung in rungs]
+    end = next((number for number, rung in enumerate(rungs) if last.message.startswith(f"{rung.title}: ")), -1)
+    return [
+        replace(rung, before=_BEFORE["fail" if number == end else "pass"], before_at=at) if number <= end else rung
+        for number, rung in enumerate(rungs)
+    ]
+
+
+def _beside(rung: Rung, earlier: Rung) -> Rung:
+    return replace(rung, before=earlier.before, before_at=earlier.before_at)
 
 
 def stopped(rungs: list[Rung]) -> list[Rung]:
@@ -118,12 +161,6 @@ def product(kind_title: str, version: str) -> str:
     return f"{name} {number[0]}" if number else name
 
 
-def duration(ms: float) -> str:
-    if ms < 1:
-        return "<1 ms"
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
-
-
 def report_of(kind_title: str, result: TestResult) -> str:
     """The whole test as Markdown to send to somebody who can help. Steps hold no secret, so neither does this."""
     outcome = f"succeeded: {result.details.version}" if result.success else f"failed. {result.message}"
@@ -155,11 +192,16 @@ def _is_command(fix: str) -> bool:
 
 def rung_view(rung: Rung) -> rx.Component:
     looks = [(state, _mark(look)) for state, look in STEP_STATE.items()]
+    no_news = (rung.state == "pass") & (rung.before == _BEFORE["pass"])  # type: ignore[operator] # Vars here
     return rx.el.li(
         rx.match(rung.state, *looks, rx.fragment()),
         rx.el.div(
             rx.el.span(rung.title, class_name="rung-title"),
             rx.cond(rung.text != "", rx.el.span(rung.text, class_name="rung-text")),
+            rx.cond(
+                (rung.before != "") & ~no_news,  # type: ignore[operator] # Vars here
+                rx.el.span(rung.before, " ", time_ago(at=rung.before_at), class_name="rung-before"),
+            ),
             rx.cond(
                 rung.fix != "",
                 rx.el.span(

@@ -1,5 +1,6 @@
 """What the dialog shows, and how each thing that happens changes it. No secret ever gets in here."""
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,12 @@ from etl_engine.errors import EtlError, Problem, Stale
 from etl_engine.model.connection import StepReport, TestResult
 from etl_engine.services.forms import Form
 from etl_engine.services.paste import Understood
-from etl_engine.ui.connection_form import ladder
+from etl_engine.ui.connection_form import containers, ladder
 from etl_engine.ui.connection_form.fields import Field, Fold, defaults_of, every, fields_of
 from etl_engine.ui.connection_form.guide import Block, fits, guide_of
 from etl_engine.ui.connection_form.ladder import Failure, Rung
 from etl_engine.ui.session import AskError, Trouble
+from etl_engine.ui.words import duration
 
 TOO_OLD = "The test does not count any more: it is older than ten minutes, or of other values"
 
@@ -52,6 +54,7 @@ class FormScreen(rx.State, mixin=True):
     guide: rx.Field[list[Block]] = rx.field(default_factory=list)
 
     problems: rx.Field[dict[str, str]] = rx.field(default_factory=dict)  # by field
+    advice: rx.Field[dict[str, str]] = rx.field(default_factory=dict)  # by field, where nothing is wrong
     trouble: Trouble = Trouble()  # of the form as a whole
     stale: bool = False
     attempt: int = 0
@@ -80,6 +83,7 @@ class FormScreen(rx.State, mixin=True):
     _typed: rx.Field[dict[str, str]] = rx.field(default_factory=dict)  # the names that go into the guide
     _revision: int = 0
     _receipt: str = ""
+    _tested_at: str = ""  # when the shown result came, ISO 8601
     _test: int = 0  # which test is the running one: what an earlier one still says does not count
 
     @rx.var
@@ -119,9 +123,9 @@ class FormScreen(rx.State, mixin=True):
         self.kinds = [Choice(db_type, title) for db_type, title in form.kinds.items()]
         self.touched, self.problems, self.trouble, self.stale = [], {}, Trouble(), False
         self.pasted, self.read, self.notes, self.unread = "", [], [], Trouble()
-        self._typed = {}
+        self._typed, self.advice = {}, {}
         self._lay_out(form)
-        self._prepare_guide(form.values)
+        self._follow(form.values)
 
     def _close(self) -> None:
         """What is on the screen stays until the dialog has faded."""
@@ -137,7 +141,8 @@ class FormScreen(rx.State, mixin=True):
     def _forget_test(self, form: Form) -> None:
         self._test += 1
         self.phase, self._receipt, self.failure, self.report, self.said = "", "", Failure(), "", ""
-        self.touched_since_test, self.rungs = [], ladder.rungs_of(form.steps)
+        self.touched_since_test, self._tested_at = [], ""
+        self.rungs = ladder.remembered(ladder.rungs_of(form.steps), form.last_test)
 
     def _change_kind(self, form: Form) -> dict[str, str]:
         """The fields of another kind; answers what untouched fields hold now, since their default is another."""
@@ -146,7 +151,7 @@ class FormScreen(rx.State, mixin=True):
         self._lay_out(Form(form.kind, form.kinds, form.steps, form.values, frozenset(kept & _declared(form))))
         self.problems = {name: said for name, said in self.problems.items() if name == "name"}
         self._touch("db_type")
-        self._prepare_guide({})
+        self._follow({})
         after = defaults_of(self.fields, self.folds)
         return {
             name: after[name]
@@ -170,7 +175,10 @@ class FormScreen(rx.State, mixin=True):
         """What is wrong with these fields now; what is said of others stays."""
         self.problems = {name: said for name, said in self.problems.items() if name not in among} | dict(problems)
 
-    def _prepare_guide(self, values: Mapping[str, Any]) -> None:
+    def _follow(self, values: Mapping[str, Any]) -> None:
+        """What is said beside the form follows what these fields hold now."""
+        if "host" in values:
+            self.advice = {"host": said} if (said := containers.advice(str(values["host"]))) else {}
         for name in ("username", "database"):
             if name in values:  # what does not fit is not kept: somebody may have pasted a whole URL into the field
                 self._typed[name] = str(values[name]) if fits(str(values[name])) else ""
@@ -181,7 +189,7 @@ class FormScreen(rx.State, mixin=True):
         follow = self._change_kind(other_kind) if other_kind else {}
         texts = {name: _revealed(value) for name, value in found.fields.items() if name in self._titles()}
         self._touch(*texts)
-        self._prepare_guide(texts)
+        self._follow(texts)
         self.pasted, self.notes, self.unread = found.form, list(found.notes), Trouble()
         self.read = [Read(one.title, one.source) for one in found.understood]
         self.said = f"{found.form} read: {', '.join(one.title for one in self.read)}"
@@ -196,7 +204,7 @@ class FormScreen(rx.State, mixin=True):
         self.phase, self._receipt, self.trouble, self.stale = "running", "", Trouble(), False
         self.problems, self.touched_since_test = {}, []
         self.failure, self.report = Failure(), ""
-        self.rungs = ladder.waiting(self.rungs)
+        self.rungs = ladder.again(self.rungs, self._tested_at)
         self.said = "Testing the connection"
         return self._test
 
@@ -205,9 +213,10 @@ class FormScreen(rx.State, mixin=True):
             self.rungs = ladder.climbed(self.rungs, came)
             return
         kind = next((one.title for one in self.kinds if one.db_type == self.db_type), self.db_type)
-        self.rungs, self.report = ladder.rungs_of(came.details.steps), ladder.report_of(kind, came)
+        self.rungs, self.report = ladder.ended(self.rungs, came), ladder.report_of(kind, came)
+        self._tested_at = dt.datetime.now(dt.UTC).isoformat()
         self.results += 1
-        self.total, self._receipt = ladder.duration(came.details.ms), came.details.receipt or ""
+        self.total, self._receipt = duration(came.details.ms), came.details.receipt or ""
         if came.success:
             self.phase, self.version = "passed", came.details.version or ""
             self.headline = ladder.product(kind, self.version)

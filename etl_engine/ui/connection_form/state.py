@@ -24,6 +24,7 @@ from etl_engine.ui.session import AskError, Trouble, ask
 from etl_engine.ui.toasts import Toasts
 
 FORM = "connection_form"  # the id by which the browser fills fields
+ANY_KIND = "any"  # in an address: whichever kind comes first
 UNTESTED = "These values have not been tested"
 Events = AsyncIterator[Any]
 
@@ -60,7 +61,7 @@ class ConnectionForm(FormScreen, rx.State):
         self.visited = True
         if edit:
             return ConnectionForm.open_edit(edit)
-        return ConnectionForm.open_new(new) if new else None
+        return ConnectionForm.open_new("" if new == ANY_KIND else new) if new else None
 
     @event
     def leave_form(self) -> None:
@@ -109,7 +110,7 @@ class ConnectionForm(FormScreen, rx.State):
             if not self.shown or known is None or (known.widget.startswith("secret") and value):
                 return
             serial, db_type, connection_id = self.serial, self.db_type, self.connection_id
-            self._prepare_guide({known.name: value})
+            self._follow({known.name: value})
         try:
             found = await ask(
                 lambda ctx: forms.problem(ctx, db_type, known.name, value, connection_id=connection_id, kept=known.kept)
@@ -122,6 +123,15 @@ class ConnectionForm(FormScreen, rx.State):
             if self.serial == serial and self.db_type == db_type:
                 self._mark({known.name: sentence(known.title, found)} if found else {}, among={known.name})
 
+    async def _answer(self, load: Callable[[Context], Form]) -> Form | None:
+        """The form that was asked for; None where the service refused, which the dialog then says."""
+        try:
+            return await ask(load)
+        except AskError as error:
+            async with self:
+                self._refused(error)
+            return None
+
     @event(background=True)
     async def choose_kind(self, db_type: str) -> Events:
         """Show the fields of another kind. What both kinds have stays as typed; untouched defaults follow the kind."""
@@ -130,14 +140,9 @@ class ConnectionForm(FormScreen, rx.State):
                 return
             serial = self.serial
             self._test += 1  # a running test is about another kind
-        try:
-            form = await ask(lambda ctx: forms.blank(ctx, str(db_type)))
-        except AskError as error:
-            async with self:
-                self._refused(error)
-            return
+        form = await self._answer(lambda ctx: forms.blank(ctx, str(db_type)))
         async with self:
-            if self.serial != serial:
+            if form is None or self.serial != serial:
                 return
             follow = self._change_kind(form)
         yield rx.set_value(FORM, follow)
@@ -247,14 +252,9 @@ class ConnectionForm(FormScreen, rx.State):
             connection_id, serial = self.connection_id, self.serial
             if not self.shown or not connection_id:
                 return
-        try:
-            form = await ask(lambda ctx: forms.filled(ctx, connection_id))
-        except AskError as error:
-            async with self:
-                self._refused(error)
-            return
+        form = await self._answer(lambda ctx: forms.filled(ctx, connection_id))
         async with self:
-            if self.serial != serial:
+            if form is None or self.serial != serial:
                 return
             theirs = self._rebase(form)
         yield rx.set_value(FORM, theirs)

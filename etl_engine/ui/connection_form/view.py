@@ -50,7 +50,9 @@ def _form() -> rx.Component:
                 rx.foreach(
                     Form.fields,
                     lambda one: rx.fragment(
-                        field_view(one, Form.problems), rx.cond(one.first, _kind()), key=one.name + " " + one.widget
+                        field_view(one, Form.problems, Form.advice),
+                        rx.cond(one.first, _kind()),
+                        key=one.name + " " + one.widget,
                     ),
                 ),
                 class_name="fields",
@@ -167,7 +169,9 @@ def _option(kind: Choice) -> rx.Component:
 def _fold(fold: Fold) -> rx.Component:
     return rx.el.details(
         rx.el.summary(rx.icon("chevron-right", size=16, aria_hidden="true"), fold.title),
-        rx.el.div(rx.foreach(fold.fields, lambda one: field_view(one, Form.problems)), class_name="fields"),
+        rx.el.div(
+            rx.foreach(fold.fields, lambda one: field_view(one, Form.problems, Form.advice)), class_name="fields"
+        ),
         key=fold.name,
         open=fold.opened,
         class_name="fold",

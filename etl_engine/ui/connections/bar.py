@@ -69,9 +69,6 @@ class Bar:
     unnarrowed: str = "/"  # and without the search
     sort: str = ""
     orders: list[Choice] = field(default_factory=list)
-    table: bool = False
-    cards_address: str = "/"
-    table_address: str = "/"
     columns: list[Column] = field(default_factory=list)
     pages: list[Step] = field(default_factory=list)
     before: str = ""
@@ -99,9 +96,6 @@ def bar_of(view: View, found: Overview) -> Bar:
         unnarrowed=view.address(kinds=(), statuses=(), text=""),
         sort=view.sort if view.sort in ORDERS else "",
         orders=[Choice(value, label) for value, label in ORDERS.items()],
-        table=view.table,
-        cards_address=view.address(table=False, page=page),
-        table_address=view.address(table=True, page=page),
         columns=[_column(view, sort, title) for title, sort in _COLUMNS],
         pages=list(_pages(view, page, last)) if last > 1 else [],
         before=view.address(page=page - 1) if page > 1 else "",

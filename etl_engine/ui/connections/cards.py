@@ -1,8 +1,11 @@
 """A connection as a card, and what cards and table rows have in common."""
 
+from typing import cast
+
 import reflex as rx
 
 from etl_engine.ui.components.badge import kind_badge
+from etl_engine.ui.components.by_content import BY_CONTENT
 from etl_engine.ui.components.icon_button import icon_button
 from etl_engine.ui.components.kind_tile import kind_tile
 from etl_engine.ui.components.spark import spark
@@ -15,14 +18,30 @@ from etl_engine.ui.connections.rows import Row
 from etl_engine.ui.connections.sparkline import HEIGHT, WIDTH
 from etl_engine.ui.connections.state import Connections
 from etl_engine.ui.connections.testing import ConnectionTests
+from etl_engine.ui.props import Flag
 from etl_engine.ui.theme import TEST_STATUS, UNTESTED
 
 
 def cards() -> rx.Component:
-    return rx.el.ul(rx.foreach(Connections.rows, card), aria_label="Connections", class_name="grid-cards")
+    return rx.el.ul(
+        rx.foreach(Connections.rows, lambda row: rx.fragment(_card(row=row, busy=is_tested(row)), key=row.slot)),
+        aria_label="Connections",
+        class_name="grid-cards",
+    )
 
 
-def card(row: Row) -> rx.Component:
+def is_tested(row: Row) -> Flag:
+    """Whether it is just being tested: as an argument, so that the other rows need not be drawn again."""
+    busy: rx.Var[bool] = ConnectionTests.running.contains(row.id)  # type: ignore[attr-defined] # a Var here
+    return busy
+
+
+@rx.memo(wrapper=BY_CONTENT)
+def _card(row: rx.Var[Row], busy: rx.Var[bool]) -> rx.Component:
+    return card(cast(Row, row), busy)
+
+
+def card(row: Row, busy: Flag) -> rx.Component:
     facts = (("Host", row.place), ("Database", row.database), ("User", row.username))
     return rx.el.li(
         rx.el.div(
@@ -39,8 +58,7 @@ def card(row: Row) -> rx.Component:
             *(fact(term, value) for term, value in facts),
             rx.cond(row.status == "failed", why(row), fact("Server", row.server, row.version)),
         ),
-        rx.el.div(speed(row), acts(row), class_name="card-foot"),
-        key=row.slot,
+        rx.el.div(speed(row), acts(row, busy), class_name="card-foot"),
         data_card=row.id,
         data_status=row.status,
         class_name="card connection",
@@ -87,10 +105,9 @@ def speed(row: Row) -> rx.Component:
     return rx.cond(row.tested_at != "", tested, rx.el.span("Never tested", class_name="last-test"))
 
 
-def acts(row: Row) -> rx.Component:
-    running = ConnectionTests.running.contains(row.id)
+def acts(row: Row, busy: Flag) -> rx.Component:
     return rx.el.div(
-        icon_button("zap", "Test " + row.name, "Test", ConnectionTests.test(row.id), busy=running, data_act="test"),
+        icon_button("zap", "Test " + row.name, "Test", ConnectionTests.test(row.id), busy=busy, data_act="test"),
         icon_button("pencil", "Edit " + row.name, "Edit", ConnectionForm.open_edit(row.id), data_act="edit"),
         icon_button(
             "copy", "Duplicate " + row.name, "Duplicate", ConnectionActions.duplicate(row.id), data_act="duplicate"

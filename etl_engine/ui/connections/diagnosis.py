@@ -15,6 +15,7 @@ from etl_engine.ui.connection_form.ladder import Failure, Rung, failure_box, run
 from etl_engine.ui.live import nudge
 from etl_engine.ui.props import event
 from etl_engine.ui.session import AskError, Trouble, ask
+from etl_engine.ui.words import duration
 
 
 class Diagnosis(rx.State):
@@ -47,7 +48,8 @@ class Diagnosis(rx.State):
             self._climb += 1
             number, tab = self._climb, self.router.session.client_token
             self.id, self.name, self.kind = mine, form.values.get("name", ""), form.kind.title
-            self.trouble, self.phase, self.rungs = Trouble(), "running", ladder.rungs_of(form.steps)
+            self.trouble, self.phase = Trouble(), "running"
+            self.rungs = ladder.remembered(ladder.rungs_of(form.steps), form.last_test)
 
         def climb(ctx: Context, on_step: OnStep, cancelled: threading.Event) -> TestResult:
             return connection_tests.test_saved(ctx, mine, on_step=on_step, cancelled=cancelled)
@@ -82,8 +84,8 @@ class Diagnosis(rx.State):
         return [Diagnosis.close, ConnectionForm.open_edit(connection_id)]
 
     def _ended(self, result: TestResult) -> None:
-        self.rungs, self.report = ladder.rungs_of(result.details.steps), ladder.report_of(self.kind, result)
-        self.total = ladder.duration(result.details.ms)
+        self.rungs, self.report = ladder.ended(self.rungs, result), ladder.report_of(self.kind, result)
+        self.total = duration(result.details.ms)
         if result.success:
             self.phase, self.version = "passed", result.details.version or ""
             self.headline = ladder.product(self.kind, self.version)

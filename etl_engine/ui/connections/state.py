@@ -71,8 +71,9 @@ class Connections(rx.State):
                 self._show(view, rows, bar)
 
     def _show(self, view: View, rows: list[Row], bar: Bar) -> None:
-        placed(rows, {row.id: row.slot for row in self.rows} if view == self._shown else {})
-        self._shown = view
+        what = dataclasses.replace(view, table=False)  # cards and table show the same rows
+        placed(rows, {row.id: row.slot for row in self.rows} if what == self._shown else {})
+        self._shown = what
         # What stays the same is not sent again: a page of rows is the largest thing the browser gets.
         if self.rows != rows:
             self.rows = rows

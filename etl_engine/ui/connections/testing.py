@@ -10,6 +10,7 @@ import reflex as rx
 from etl_engine.model.connection import TestResult
 from etl_engine.services import connection_overview, connection_tests
 from etl_engine.services.context import Context
+from etl_engine.ui.connections.address import View
 from etl_engine.ui.connections.state import Connections
 from etl_engine.ui.live import nudge
 from etl_engine.ui.props import event
@@ -57,13 +58,14 @@ class ConnectionTests(rx.State):
             await self._ended(mine)
 
     @event(background=True)
-    async def test_all(self) -> None:
-        """Test everything that search and filters show, with a summary at the end."""
+    async def test_all(self, everything: bool = False) -> None:
+        """Test what search and filters show, or everything there is, with a summary at the end."""
         async with self:
             if self.all_running:
                 return
             tab = self.router.session.client_token
-            query = (await self.get_state(Connections))._view.query()
+            view = View() if everything is True else (await self.get_state(Connections))._view
+            query = view.query()
             self.all_running, self.stopping = True, False
             self.done = self.failed = self.total = 0
         cancelled = _cancel[tab] = threading.Event()

@@ -2,12 +2,13 @@
 
 import reflex as rx
 
-from etl_engine.ui.components.icon_button import icon_button
 from etl_engine.ui.components.search_box import search_box
+from etl_engine.ui.components.views import Shape, view_switch
 from etl_engine.ui.connections.bar import Chip
 from etl_engine.ui.connections.state import Connections
 
 SEARCH = "search"
+SHAPES = [Shape("cards", "Cards"), Shape("table", "Table")]
 Bar = Connections.bar
 
 
@@ -16,14 +17,7 @@ def toolbar() -> rx.Component:
         rx.el.div(
             search_box(id=SEARCH, label="Search connections", placeholder="Search by name, host, database…"),
             _order(),
-            _views(),
-            icon_button(
-                "command",
-                "Commands",
-                "Commands: Ctrl+K",
-                rx.run_script("window.dispatchEvent(new Event('show-palette'))"),
-                data_tip_side="left",
-            ),
+            view_switch(views=SHAPES),
             class_name="tools",
         ),
         rx.el.nav(
@@ -75,26 +69,4 @@ def _order() -> rx.Component:
             aria_label="Order",
         ),
         class_name="order",
-    )
-
-
-def _views() -> rx.Component:
-    views = (
-        ("layout-grid", "Cards", Bar.cards_address, ~Bar.table),
-        ("rows-3", "Table", Bar.table_address, Bar.table),
-    )
-    return rx.el.div(
-        *(
-            rx.el.a(
-                rx.icon(icon, size=16, aria_hidden="true"),
-                href=address,
-                aria_label=name,
-                data_tip=name,
-                aria_current=rx.cond(active, "true", "false"),
-            )
-            for icon, name, address, active in views
-        ),
-        role="group",
-        aria_label="View",
-        class_name="views",
     )

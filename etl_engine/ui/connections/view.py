@@ -10,16 +10,16 @@ from etl_engine.ui.components.page_header import page_header
 from etl_engine.ui.components.pagination import pagination
 from etl_engine.ui.components.shortcuts import shortcuts
 from etl_engine.ui.components.skeleton import skeleton_cards
+from etl_engine.ui.components.views import views
 from etl_engine.ui.connection_form import ConnectionForm, connection_dialog
 from etl_engine.ui.connections.actions import ConnectionActions
 from etl_engine.ui.connections.cards import cards
 from etl_engine.ui.connections.diagnosis import diagnosis
-from etl_engine.ui.connections.finder import palette
 from etl_engine.ui.connections.sample import SampleData
 from etl_engine.ui.connections.state import Connections
 from etl_engine.ui.connections.table import table
 from etl_engine.ui.connections.testing import ConnectionTests
-from etl_engine.ui.connections.toolbar import SEARCH, toolbar
+from etl_engine.ui.connections.toolbar import SEARCH, SHAPES, toolbar
 
 Bar = Connections.bar
 _NEW = ConnectionForm.open_new("")
@@ -42,7 +42,6 @@ def connections_list() -> rx.Component:
         diagnosis(),
         connection_dialog(),
         shortcuts(SEARCH, _NEW),
-        palette(),
         rx.el.p(ConnectionTests.said, role="status", class_name="visually-hidden"),
     )
 
@@ -51,7 +50,7 @@ def _rows() -> rx.Component:
     return rx.cond(
         Bar.matching > 0,
         rx.fragment(
-            rx.cond(Bar.table, table(), cards()),
+            views(cards(), table(), views=SHAPES, rows=Connections.rows),
             rx.cond(Bar.before + Bar.after != "", pagination(Bar.pages, Bar.before, Bar.after, Bar.extent)),
         ),
         empty_state(
@@ -86,7 +85,7 @@ def _test_all() -> rx.Component:
         ),
         rx.cond(Bar.narrowed, f"Test these {Bar.shown}", "Test all"),
         type="button",
-        on_click=ConnectionTests.test_all,
+        on_click=ConnectionTests.test_all(False),
         disabled=ConnectionTests.all_running,
         class_name="button",
     )

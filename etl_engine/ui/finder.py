@@ -1,4 +1,4 @@
-"""What the command palette of the page knows and finds."""
+"""The command palette of every page: what it knows, and what it finds."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,13 @@ from etl_engine.ui.components.palette import Palette
 from etl_engine.ui.connection_form import ConnectionForm
 from etl_engine.ui.connections.rows import row_of
 from etl_engine.ui.connections.testing import ConnectionTests
+from etl_engine.ui.navigation import CONNECTIONS, PAGES
 from etl_engine.ui.props import event
 from etl_engine.ui.session import AskError, ask
 
 MOST = 7
 COMMANDS = [
+    *({"act": "go", "label": f"Go to {page.title}", "keys": "", "to": page.to} for page in PAGES),
     {"act": "new", "label": "New connection", "keys": "n"},
     {"act": "test", "label": "Test all connections", "keys": ""},
     {"act": "theme", "label": "Switch between light and dark", "keys": ""},
@@ -55,12 +57,13 @@ class Finder(rx.State):
 
 def palette() -> rx.Component:
     return Palette.create(
+        home=CONNECTIONS.to,
         commands=COMMANDS,
         found=Finder.found,
         searched=Finder.searched,
         on_search=Finder.search,
         on_pick=ConnectionForm.open_edit,
         on_new=ConnectionForm.open_new(""),
-        on_test=ConnectionTests.test_all,
+        on_test=ConnectionTests.test_all(True),
         on_theme=toggle_color_mode,
     )

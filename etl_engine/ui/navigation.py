@@ -1,0 +1,16 @@
+"""The pages that the sidebar, the drawer and the command palette lead to."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A page of the product: its icon, the word for it, its address."""
+
+    icon: str
+    title: str
+    to: str
+
+
+CONNECTIONS = Destination("database", "Connections", "/")
+PAGES = (CONNECTIONS,)  # only pages that exist: no dead links
