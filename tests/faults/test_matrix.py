@@ -18,6 +18,7 @@ FILES = {
     "points": HERE / "copy" / "test_crash_points.py",
     "kills": HERE / "copy" / "test_random_kills.py",
     "fencing": HERE / "copy" / "test_fencing.py",
+    "network": HERE / "copy" / "test_network.py",
 }
 
 

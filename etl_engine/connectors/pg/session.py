@@ -1,11 +1,13 @@
 """Sessions for moving rows: to a checked address, nothing from the environment, pinned so that values read alike."""
 
 import contextlib
+import functools
 import os
+import re
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,18 @@ from etl_engine.connectors.contract import Deadline, Surroundings
 from etl_engine.connectors.fault import Fault, OutOfTime
 from etl_engine.connectors.pg.refusals import translated
 from etl_engine.connectors.wire import Closed, Silent, Wire, connect
-from etl_engine.errors import NotCapable, Refused, Unreachable
+from etl_engine.errors import EtlError, NotCapable, Refused, Unreachable
 from etl_engine.model.connection import ServerConfig
 
 OPEN_SECONDS = 15.0
+STOP_SECONDS = 5.0  # what the other side has to end by itself, when asked to; then the line is cut
+# What libpq says of the line itself, and servers of themselves while they start, stop or are full: all of it passes.
+_LINE_BROKE = re.compile(
+    "server closed the connection|could not (receive|send) data|timeout expired|connection reset|broken pipe|"
+    "expected authentication request|the database system is|too many clients|remaining connection slots|"
+    "received invalid response|lost synchronization|failed: (No route|Network is|Connection refused)",
+    re.IGNORECASE,
+)
 _SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
 _KIND = "postgresql"
 # A server that is gone without a word is noticed within two minutes, in the middle of a read as of a write.
@@ -57,12 +67,15 @@ OLDEST = 120000
 class Session:
     """One login. Used by one thread; `stop` comes from others."""
 
-    def __init__(self, connection: Any, *, where: str, user: str) -> None:
+    def __init__(self, connection: Any, *, where: str, user: str, again: Callable[[Deadline], Any]) -> None:
         self.connection = connection
+        self._again = again  # another login to the same database
+        self._backend = 0
         self.where = where
         self.user = user
         self._stopped = False
         self._lock = threading.Lock()
+        self._closed = threading.Event()
 
     @property
     def version(self) -> int:
@@ -121,17 +134,31 @@ class Session:
         threading.Thread(target=self._cancel, daemon=True, name="cancel").start()
 
     def _cancel(self) -> None:
-        with contextlib.suppress(psycopg2.Error, OSError):
-            self.connection.cancel()
+        self.cancel()
+        if not self._closed.wait(STOP_SECONDS):
+            self.cut()
+
+    def cancel(self) -> None:
+        """End the statement that runs. By a login of its own: the driver's way stops all threads while it waits."""
+        try:
+            with contextlib.closing(self._again(Deadline(STOP_SECONDS))) as other, other.cursor() as cursor:
+                cursor.execute("SELECT pg_cancel_backend(%s)", (self._backend,))
+        except (psycopg2.Error, OSError, EtlError, Fault, Closed, Silent, OutOfTime):
+            self.cut()
+
+    def know_itself(self) -> None:
+        """Asked of the server: a pooler in between tells clients another number."""
+        self._backend = int(self.one("SELECT pg_backend_pid()")[0])
 
     def cut(self) -> None:
-        with contextlib.suppress(psycopg2.Error, OSError):
+        with self._lock, contextlib.suppress(psycopg2.Error, OSError):
             line = socket.socket(fileno=os.dup(self.connection.fileno()))
             with contextlib.closing(line), contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        with contextlib.suppress(psycopg2.Error):
+        self._closed.set()
+        with self._lock, contextlib.suppress(psycopg2.Error):
             self.connection.close()
 
 
@@ -148,9 +175,11 @@ def open_session(config: ServerConfig, surroundings: Surroundings) -> Session:
         raise Unreachable(
             f"{where} does not answer as PostgreSQL does", kind=_KIND, hint="Test the connection to see where it ends."
         ) from error
-    session = Session(connection, where=where, user=config.username)
+    again = functools.partial(_login, config, surroundings)
+    session = Session(connection, where=where, user=config.username, again=again)
     try:
         connection.autocommit = True
+        session.know_itself()
         session.run(*_PINS, *(pin for since, pin in _PINS_SINCE.items() if session.version >= since))
         _insist_on_version(session)
     except BaseException:
@@ -217,10 +246,16 @@ def _tls_options(wish: tls.Wish, folder: Path, *, encrypted: bool) -> dict[str, 
     return options
 
 
-def _login_refused(error: psycopg2.Error, config: ServerConfig) -> Refused:
+def _login_refused(error: psycopg2.Error, config: ServerConfig) -> Refused | Unreachable:
     from etl_engine.connectors.fault import said
 
     told = said(str(error).rpartition("FATAL:")[2] or str(error), config.password.get_secret_value())
+    if _LINE_BROKE.search(str(error)):
+        return Unreachable(
+            f"The connection to {config.host}:{config.port} broke while logging in: {told}",
+            kind=_KIND,
+            hint="Run it again.",
+        )
     return Refused(
         f'{config.host}:{config.port} refused user "{config.username}" on database "{config.database}": {told}',
         kind=_KIND,

@@ -227,8 +227,7 @@ class CopyOut(Rows):
             return
         self._closed = True
         if self._thread.is_alive():
-            with contextlib.suppress(psycopg2.Error, OSError):
-                self._session.connection.cancel()
+            self._session.cancel()
         os.close(self._out)  # whoever still writes hears of it
         self._join()
 
