@@ -7,6 +7,7 @@ from etl_engine.connectors.catalogue.mysql import back_quoted
 from etl_engine.connectors.mysql.names import listed, quoted
 from etl_engine.connectors.mysql.refusals import KIND
 from etl_engine.connectors.mysql.session import Session
+from etl_engine.connectors.mysql.shapes import create_table
 from etl_engine.connectors.mysql.values import text_of
 from etl_engine.errors import Rejected
 from etl_engine.model.table import Column, Family, TableName
@@ -48,11 +49,9 @@ class Merge:
     def _settled(self, columns: Sequence[str], newest: str) -> TableName:
         """One row a key: each next one in this order takes the place of the one before, so that the newest stays."""
         settled, session = TableName(self.stage.schema, SETTLED), self.session
-        session.run(
-            f"CREATE TEMPORARY TABLE {quoted(settled)} LIKE {quoted(self.stage)}",
-            f"ALTER TABLE {quoted(settled)} ADD UNIQUE KEY etl_key ({self._key_parts()})",
-            doing="making the stage",
-        )
+        # Its key is made with it: altering even a temporary table would commit what is in the transaction.
+        made = create_table(quoted(settled), self.columns, self.key, session.dialect, temporary=True)
+        session.run(made, doing="making the stage")
         by = [back_quoted(newest)] if newest else []
         by += [f"BINARY {back_quoted(name)}" for name in columns]  # the same row wins whatever the order they came in
         self._insert(settled, self.stage, columns, [one for one in columns if one not in self.key], ", ".join(by))
@@ -131,9 +130,6 @@ class Merge:
                     kind=KIND,
                     hint="Give the key of the target a collation that ends in _bin, best one without padding.",
                 )
-
-    def _key_parts(self) -> str:
-        return listed(self.key)
 
     def _run(self, statement: str) -> None:
         self.session.run(statement, doing=f"merging into {self.name}")

@@ -61,7 +61,9 @@ HINTS = {
     1197: "Raise max_binlog_cache_size at the server, or copy in smaller parts.",
     1534: "Raise max_binlog_cache_size at the server, or copy in smaller parts.",
 }
-_DENIED_ON_TABLE = re.compile(r"(?P<what>[A-Z ,]+) command denied to user .*? for (?:table|column) (?P<table>.+)$")
+_DENIED_ON_TABLE = re.compile(
+    r"(?P<what>[A-Z ,]+) command denied to user .*? for (?:table|column .*? in table) (?P<table>.+)$"
+)
 _DENIED_ON_DATABASE = re.compile(r"denied for user .*? to database '(?P<database>.*)'$")
 _PARTS = re.compile(r"`((?:[^`]|``)*)`|'((?:[^']|'')*)'")
 

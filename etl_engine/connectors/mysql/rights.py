@@ -33,11 +33,12 @@ def insist(session: Session, name: TableName, on_table: Sequence[str], on_databa
             kind=KIND,
             hint=f"GRANT {', '.join(lacking)} ON {quoted(name)} TO {session.account};",
         )
+    # All that is needed stands in the hint: of several grants whose patterns fit a database the server takes one only.
     lacking = [right for right in on_database if not held.has(right)]
     if lacking:
         raise Refused(
             f"{session.user} lacks {' and '.join(lacking)} on the database {back_quoted(name.schema)}; the ledger of "
             "what was copied stands there too",
             kind=KIND,
-            hint=f"GRANT {', '.join(lacking)} ON {database_pattern(name.schema)}.* TO {session.account};",
+            hint=f"GRANT {', '.join(on_database)} ON {database_pattern(name.schema)}.* TO {session.account};",
         )

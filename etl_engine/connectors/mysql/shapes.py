@@ -24,7 +24,7 @@ def create_table(
         in_key = column.name in key
         if in_key:
             native = keyed(native, parts)
-        required = not temporary and (in_key or not column.nullable)
+        required = in_key or not (temporary or column.nullable)
         # A time stamp that must have a value gets the current one by itself, also whenever its row changes.
         default = " DEFAULT '1970-01-01 00:00:01'" if required and base_of(native) == "timestamp" and not in_key else ""
         lines.append(f"{back_quoted(column.name)} {native} {f'NOT NULL{default}' if required else 'NULL'}")

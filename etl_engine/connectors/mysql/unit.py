@@ -80,7 +80,7 @@ class MysqlUnit(Unit):
 
     def drop_seen(self, key: Sequence[str], version: Sequence[str], *, versions_hold: bool) -> int:
         row_version, cursor, _ = (f"s.{back_quoted(name)}" for name in version)
-        same = f"n.version <=> {row_version}" if versions_hold else "TRUE"
+        same = f"BINARY n.version <=> BINARY {row_version}" if versions_hold else "TRUE"
         key_text = self._key_text(key)
         # Compared as bytes: whatever the collations of the source are, these are not its values but their spelling.
         matching = (
@@ -149,6 +149,8 @@ class MysqlUnit(Unit):
     def rollback(self) -> None:
         session = self._session
         session.rollback()
+        if session.stopped and self._made:
+            session.elsewhere(*(f"DROP TABLE IF EXISTS {quoted(name)}" for name in self._made))
         if not session.connection.open:
             return
         with contextlib.suppress(EtlError):  # the next claim drops what stays
