@@ -1,6 +1,8 @@
 """One attempt at a copy, with its two sessions: plan, claim, then batch after batch, each in one transaction."""
 
 import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 from etl_engine.connectors.rows import (
@@ -35,6 +37,15 @@ from etl_engine.model.table import Table, TableName
 STRATEGIES: dict[str, Strategy] = {"append": Append(), "replace": Replace(), "merge": Merge()}
 
 
+@dataclass(frozen=True)
+class Ends:
+    """How to open the two sides; each attempt opens its own sessions."""
+
+    source: Callable[[], Source]
+    destination: Callable[[], Destination]
+    reader: Callable[[], Source] | None = None  # of the target, where it can be read
+
+
 def last_entry(destination: Destination, order: CopyOrder, target: TableName) -> Entry | None:
     """The ledger line that this run builds upon."""
     if not order.cursor:
@@ -56,6 +67,7 @@ class Run:
         order: CopyOrder,
         source: Source,
         destination: Destination,
+        ends: Ends,
         progress: Progress,
         stop: Stop,
         tally: Tally,
@@ -63,6 +75,7 @@ class Run:
         self._order = order
         self._source = source
         self._destination = destination
+        self._ends = ends
         self._progress = progress
         self._stop = stop
         self._tally = tally
@@ -81,7 +94,7 @@ class Run:
         in_ledger = {entry.batch_id for entry in destination.entries(planned.target, claim.stream, claim.run_id)}
         tally.settle(in_ledger)
         self._before = before = last_entry(destination, order, planned.target)
-        verifier = self._verifier = Verifier(planned, source, destination) if order.verify else None
+        verifier = self._verifier = Verifier(planned, source, destination, self._ends.reader) if order.verify else None
         if verifier:
             verifier.look_before()
         self._window = window = source.begin(self._looking(selection, before))

@@ -1,13 +1,13 @@
 """One copy from its order to its receipt: read, apply a write mode, and let rows, ledger and cursor commit together."""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import stamina
 
 from etl_engine.connectors.rows import Destination, Selection, Source, UnknownCommit
 from etl_engine.engine import planner
+from etl_engine.engine.run import Ends as Ends  # noqa: PLC0414 - who orders a copy knows them from here
 from etl_engine.engine.run import Run, last_entry
 from etl_engine.engine.tally import Tally
 from etl_engine.engine.watching import Progress, Stop
@@ -16,14 +16,6 @@ from etl_engine.model.copies import CopyOrder, CopyPlan, CopyReceipt
 
 _ATTEMPTS = 4
 _PATIENCE_SECONDS = 120.0
-
-
-@dataclass(frozen=True)
-class Ends:
-    """How to open the two sides; each attempt opens its own sessions."""
-
-    source: Callable[[], Source]
-    destination: Callable[[], Destination]
 
 
 def plan(order: CopyOrder, ends: Ends) -> CopyPlan:
@@ -59,7 +51,7 @@ def _attempt(order: CopyOrder, ends: Ends, progress: Progress, stop: Stop, tally
     try:
         stop.check()
         with _opened(ends, stop) as (source, destination):
-            return Run(order, source, destination, progress, stop, tally).go()
+            return Run(order, source, destination, ends, progress, stop, tally).go()
     except (Cancelled, UnknownCommit):
         raise
     except Exception:

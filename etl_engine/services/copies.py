@@ -25,5 +25,6 @@ def run(ctx: Context, order: CopyOrder, *, progress: Progress | None = None, sto
         open_as(ctx, order.target_id, Writes) as target,
         audit.recorded(ctx, "copy:run", order.target_id, order.target),
     ):
-        ends = Ends(source.open_source, target.open_destination)
+        reader = target.open_source if isinstance(target, Reads) else None
+        ends = Ends(source.open_source, target.open_destination, reader)
         return transfer.run(order, ends, progress or Progress(), stop or Stop())

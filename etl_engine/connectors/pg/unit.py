@@ -72,8 +72,6 @@ class PostgresqlUnit(Unit):
             self._session.run(statement, doing=f"adding the column {column.name} to {self._name}")
 
     def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
-        from etl_engine.connectors.pg.feed import CsvFeed
-
         options, feed = self._feed(rows, place)
         if place in self._frozen:
             # Rows of a table made in this transaction may be frozen at once: a reader whose snapshot is older then
@@ -85,7 +83,7 @@ class PostgresqlUnit(Unit):
             try:
                 cursor.copy_expert(statement, feed, _BLOCK)
             except (psycopg2.Error, SystemError) as error:
-                if isinstance(feed, CsvFeed) and feed.error:
+                if feed.error:  # of which the server only tells that something ended
                     raise feed.error from None
                 rows.check()  # where the source broke, that is what happened; the target only heard of it
                 if isinstance(error.__cause__, psycopg2.Error):  # the driver trips over an error while it asks for more
@@ -218,12 +216,17 @@ class _Interrupted:
     """The rows, as the driver wants them, with a point between the first block and the rest."""
 
     def __init__(self, rows: Rows) -> None:
+        self.error: BaseException | None = None
         self._rows = rows
 
     def read(self, size: int = -1) -> bytes:
-        if self._rows.bytes_read:
-            faultpoint("copy.loading")
-        return self._rows.read(size)
+        try:
+            if self._rows.bytes_read:
+                faultpoint("copy.loading")
+            return self._rows.read(size)
+        except BaseException as error:
+            self.error = error
+            raise
 
 
 def _key_text(key: Sequence[str]) -> str:

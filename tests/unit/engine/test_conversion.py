@@ -240,6 +240,7 @@ def test_columns_of_one_type_go_through_untouched() -> None:
     assert came.column(0).equals(batch.column(0))
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=9) | st.none(), max_size=20), st.integers(0, 3))
 def test_hexadecimal_digits_of_any_slice(values: list[bytes | None], start: int) -> None:
     array = pa.array(values, pa.binary()).slice(min(start, len(values)))
@@ -248,7 +249,7 @@ def test_hexadecimal_digits_of_any_slice(values: list[bytes | None], start: int)
     assert from_hexadecimal(digits).to_pylist() == array.to_pylist()
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), max_size=30),
     st.sampled_from([INT8, INT24, INT32, DEC8_2, REAL]),
