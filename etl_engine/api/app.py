@@ -18,7 +18,17 @@ from etl_engine import __version__
 from etl_engine.api import documented, problem
 from etl_engine.api.deps import JSON, preferred
 from etl_engine.api.middleware import API_HEADERS, PAGE_HEADERS, BodyCap, OriginGuard, Requests, SecurityHeaders
-from etl_engine.api.routes import connections, connectors, copies, events, executions, mappings, schemas, system
+from etl_engine.api.routes import (
+    connections,
+    connectors,
+    copies,
+    events,
+    executions,
+    mappings,
+    schedules,
+    schemas,
+    system,
+)
 from etl_engine.errors import EtlError
 from etl_engine.services.context import Context
 
@@ -65,6 +75,7 @@ def create_api(
     api.include_router(events.router, prefix=prefix)
     api.include_router(schemas.router, prefix=prefix)
     api.include_router(mappings.router, prefix=prefix)
+    api.include_router(schedules.router, prefix=prefix)
     api.add_middleware(BodyCap)
     api.add_middleware(OriginGuard, origins=tuple(origins))
     if answers_cors:

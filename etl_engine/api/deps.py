@@ -21,7 +21,7 @@ _TAG = re.compile(r'(W/)?"([^"]*)"')
 class _Id(Convertor[str]):
     """An id in a path: anything but the words that stand in the same place."""
 
-    regex = "(?!test(?:/|$))[^/]+"
+    regex = "(?!(?:test|preview|presets)(?:/|$))[^/]+"
 
     def convert(self, value: str) -> str:
         return value

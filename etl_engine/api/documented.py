@@ -23,6 +23,7 @@ TAGS = [
     {"name": "executions", "description": "What ran, runs and is to run: ordered, watched, cancelled, repeated."},
     {"name": "events", "description": "Everything that happens, as it happens."},
     {"name": "mappings", "description": "A query of a source, and how its columns become the fields of a schema."},
+    {"name": "schedules", "description": "When mappings are run, on whose clock, and what becomes of a late fire."},
     {"name": "system", "description": "What this is, and whether it is well."},
 ]
 DESCRIPTION = f"""Connect, map and move data without losing or changing a value.

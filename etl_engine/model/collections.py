@@ -135,7 +135,7 @@ SCHEDULES = Collection(
         Index(("decided_at",)),
         Index(("waiting",)),
     ),
-    counters=_COUNTED,
+    counters=_COUNTED | {"turn"},
 )
 
 # A fire is decided once, whoever decides it: the key is the schedule and the moment.

@@ -1,12 +1,12 @@
 """A mapping: one query of a source, and how its columns become the fields of a target schema."""
 
-import zoneinfo
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from etl_engine.model.saved import ID_PATTERN, Draft, Id, SavedDocument
 from etl_engine.model.text import Identifier, Name, Plain
+from etl_engine.model.zones import Zone
 
 WriteMode = Literal["append", "replace", "merge"]
 RuleType = Literal["direct", "split", "join", "constant"]
@@ -22,12 +22,6 @@ def _text(value: str) -> str:
     return value
 
 
-def _zone(name: str) -> str:
-    if name not in zoneinfo.available_timezones():
-        raise ValueError("must be a time zone such as Europe/Berlin")
-    return name
-
-
 def _where_to_split(value: Any) -> Any:
     if value is None or value == "":
         raise ValueError("must say where to split, such as a comma")
@@ -35,7 +29,6 @@ def _where_to_split(value: Any) -> Any:
 
 
 Query = Annotated[str, Field(min_length=1, max_length=1_000_000), AfterValidator(_text)]
-Zone = Annotated[str, Field(max_length=100, examples=["Europe/Berlin"]), AfterValidator(_zone)]
 Text = Annotated[str, Field(max_length=_TEXT_LENGTH)]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from etl_engine import wiring
 from etl_engine.workers.messenger import Messenger
 from etl_engine.workers.reaper import Reaper
+from etl_engine.workers.scheduler import Scheduler
 
 LOCK_FILE = "workers.lock"
 _SECONDS_BETWEEN_TRIES = 2.0
@@ -20,9 +21,10 @@ _GRACE_SECONDS = 8.0
 async def local_workers() -> AsyncIterator[None]:
     """Lifespan of one server process. Of several on one DATA_DIR, one has the workers; the next takes over from it."""
     running = wiring.engine()
-    reaper, messenger = Reaper(), Messenger()
+    reaper, messenger, scheduler = Reaper(), Messenger(), Scheduler()
     reaper.start()
     messenger.start()
+    scheduler.start()
     taking = asyncio.create_task(_take_turn(running))
     try:
         yield
@@ -33,6 +35,7 @@ async def local_workers() -> AsyncIterator[None]:
         await asyncio.to_thread(running.dispatch.stop, _GRACE_SECONDS)
         await asyncio.to_thread(reaper.stop)
         await asyncio.to_thread(messenger.stop)
+        await asyncio.to_thread(scheduler.stop)
 
 
 async def _take_turn(running: wiring.Engine) -> None:

@@ -9,6 +9,7 @@ from etl_engine import wiring
 from etl_engine.workers.figures import FiguresServer
 from etl_engine.workers.messenger import Messenger
 from etl_engine.workers.reaper import Reaper
+from etl_engine.workers.scheduler import Scheduler
 
 log = structlog.get_logger("etl_engine.worker")
 
@@ -20,10 +21,11 @@ def serve(running: wiring.Engine, slots: int, port: int) -> None:
     ending = threading.Event()
     before = {number: signal.signal(number, lambda *_: ending.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     figures = FiguresServer(running, running.config.host, port)
-    reaper, messenger = Reaper(), Messenger()
+    reaper, messenger, scheduler = Reaper(), Messenger(), Scheduler()
     try:
         reaper.start()
         messenger.start()
+        scheduler.start()
         running.dispatch.start(slots)
         log.info("waiting for executions", slots=slots)
         ending.wait()
@@ -32,6 +34,7 @@ def serve(running: wiring.Engine, slots: int, port: int) -> None:
         running.dispatch.stop(_GRACE_SECONDS)
         reaper.stop()
         messenger.stop()
+        scheduler.stop()
         figures.close()
         running.close()
         for number, handler in before.items():
