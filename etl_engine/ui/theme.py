@@ -36,7 +36,14 @@ STEP_STATE = {
 }
 
 # Badges: purple for MySQL and grey for PostgreSQL by the specification; a kind without a line here is grey too.
-KIND_BADGE = {"mysql": "purple", "postgresql": "grey", "sqlite": "blue"}
+KIND_BADGE = {
+    "mysql": "purple",
+    "postgresql": "grey",
+    "sqlite": "blue",
+    "files": "green",
+    "s3": "amber",
+    "lake": "blue",
+}
 
 
 def radix() -> rx.Component:

@@ -24,7 +24,8 @@ from etl_engine.ui.session import AskError, Trouble, ask
 from etl_engine.ui.toasts import Toasts
 
 FORM = "connection_form"  # the id by which the browser fills fields
-ANY_KIND = "any"  # in an address: whichever kind comes first
+ANY_KIND = "any"  # in an address: whichever is usual
+USUAL_KIND = "postgresql"  # most people have a database; another kind is a choice away
 UNTESTED = "These values have not been tested"
 Events = AsyncIterator[Any]
 
@@ -34,8 +35,8 @@ class ConnectionForm(FormScreen, rx.State):
 
     @event(background=True)
     async def open_new(self, db_type: str = "") -> None:
-        """Show an empty form; without a kind, of the first one."""
-        await self._opened(lambda ctx: forms.blank(ctx, str(db_type)))
+        """Show an empty form; without a kind, of the usual one."""
+        await self._opened(lambda ctx: forms.blank(ctx, str(db_type) or USUAL_KIND))
 
     @event(background=True)
     async def open_edit(self, connection_id: str) -> None:
@@ -140,7 +141,7 @@ class ConnectionForm(FormScreen, rx.State):
                 return
             serial = self.serial
             self._test += 1  # a running test is about another kind
-        form = await self._answer(lambda ctx: forms.blank(ctx, str(db_type)))
+        form = await self._answer(lambda ctx: forms.blank(ctx, str(db_type) or USUAL_KIND))
         async with self:
             if form is None or self.serial != serial:
                 return

@@ -43,7 +43,7 @@ def row_of(found: Saved) -> Row:
         db_type=found.db_type,
         title=_name(found),
         place=place if host else "",
-        database=str(values["database"] or ""),
+        database=str(values["database"] or _place_of_files(found)),
         username=str(values["username"] or ""),
         status=found.last_test_status or "",
         tested_at=found.last_tested_at.isoformat() if found.last_tested_at else "",
@@ -53,6 +53,12 @@ def row_of(found: Saved) -> Row:
         version=found.last_test_version or "",
         spark=sparkline(found.tests),
     )
+
+
+def _place_of_files(found: Saved) -> str:
+    """Of kinds that have files in place of a database."""
+    parts = [getattr(found, name, None) for name in ("bucket", "folder", "prefix")]
+    return "/".join(str(part) for part in parts if part)
 
 
 def placed(rows: list[Row], shown: Mapping[str, str]) -> None:
