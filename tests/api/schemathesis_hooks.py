@@ -9,7 +9,10 @@ import httpx
 import schemathesis
 from schemathesis.generation.stateful.state_machine import APIStateMachine
 
-NOUNS = [f"{os.environ['SCHEMATHESIS_TARGET']}/api/v1/{noun}/" for noun in ("connections", "schemas")]
+NOUNS = [
+    f"{os.environ['SCHEMATHESIS_TARGET']}/api/v1/{noun}/"
+    for noun in ("schedules", "mappings", "schemas", "connections")
+]
 _KEY = re.compile("[!-~]{1,255}")
 _teardown = APIStateMachine.teardown
 
