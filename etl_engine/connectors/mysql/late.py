@@ -1,11 +1,12 @@
 """Cursor runs: which rows to read again, because they may have been committed late.
 
 A row says nothing of the transaction that wrote it, and its time is that of the statement or of the client's clock. So
-a run reads again from as far behind the cursor as the oldest transaction was old that was open at the run before, and
-a look-back more. A row seen twice is recognised by its key and its cursor.
+each run says from where the next one has to read again: as far behind the cursor as the oldest transaction is old that
+is open now, and a look-back more; but never from before its own beginning, as what is open now and was open then has
+been reckoned with, and what began later has later times. A row seen twice is recognised by its key and its cursor,
+which are kept of all rows from there on.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etl_engine.connectors.catalogue.mysql import back_quoted
@@ -13,7 +14,7 @@ from etl_engine.connectors.mysql.names import literal
 from etl_engine.connectors.mysql.session import Session
 from etl_engine.connectors.mysql.values import text_of, written
 from etl_engine.connectors.rows import Look, Mark, Moment, Window
-from etl_engine.errors import BadInput, Conflict, EtlError, Refused
+from etl_engine.errors import BadInput, Conflict, Refused
 from etl_engine.model.table import Column, Family, Table
 
 BACK_SECONDS = 300.0
@@ -78,11 +79,14 @@ class Follower:
         if self.column.nullable and self.look.nulls == "raise":
             self._insist_on_values(relation)
         reached = self._reached(relation)
-        if reached:  # what the next run would take as its floor
-            self._again_from = self._floor(reached, self._before.seconds)
         state = {"system": self._session.identity}
-        if self._before.seconds is not None:
-            state["open"] = repr(self._before.seconds)
+        if self._before.seconds is None:
+            state["hidden"] = "others"
+        self._again_from = self._behind(reached) if reached else None
+        if self._again_from and self.floor and self._timed:
+            self._again_from = max(self._again_from, self.floor, key=lambda mark: mark.text)
+        if self._again_from:
+            state["again"] = self._again_from.text
         return Window(Moment(self.look.column, reached, state), self.floor, self._covered)
 
     def conditions(self) -> list[str]:
@@ -111,28 +115,26 @@ class Follower:
                 f"{self.column.native} now",
                 hint="Begin anew with --restart.",
             )
-        was = _seconds(since.source)
-        self.floor = self._floor(since.reached, was)
+        again = since.source.get("again")
+        self.floor = Mark(again, since.reached.native) if again else None
         if not self._timed:
             self._covered = (
                 "Late commits below the cursor are not found: it is no time, and MySQL keeps none with a row."
             )
-        elif was is None:
-            self._covered = (
-                f"Late commits are found up to {self._back:g} s behind the cursor: this login may not see how long "
-                "others have been at work (GRANT PROCESS helps)."
+            return
+        why = "as old as the oldest transaction was at the last run, and the look-back of that run more"
+        if "hidden" in since.source:
+            why = (
+                "the look-back of the last run, since this login may not see how long others have been at work "
+                "(GRANT PROCESS helps)"
             )
-        else:
-            self._covered = (
-                f"Late commits are found up to {self._back + was:.0f} s behind the cursor: the age of the oldest "
-                f"transaction at the last run, and {self._back:g} s."
-            )
+        self._covered = f"Late commits are found from {again or 'the beginning'} on: {why}."
 
-    def _floor(self, reached: Mark, open_seconds: float | None) -> Mark | None:
-        """Where to begin reading. A time that the calendar does not have has nothing before it: read all."""
+    def _behind(self, reached: Mark) -> Mark | None:
+        """From where the next run reads again. A time that the calendar does not have has nothing before it: all."""
         if not self._timed:
             return reached
-        micros = int((self._back + (open_seconds or 0.0)) * 1_000_000)
+        micros = int((self._back + (self._before.seconds or 0.0)) * 1_000_000)
         moment = f"CAST({literal(reached.text)} AS DATETIME(6)) - INTERVAL {micros} MICROSECOND"
         text = self._session.one(f"SELECT CAST(CAST({moment} AS {self._kind}) AS CHAR)")[0]
         return None if text is None or str(text).startswith("0000") else Mark(str(text), reached.native)
@@ -173,10 +175,3 @@ class Follower:
             f"SELECT CAST(CAST(UTC_TIMESTAMP(6) + INTERVAL {ahead} HOUR AS {self._kind}) AS CHAR)"
         )
         return str(text)
-
-
-def _seconds(source: Mapping[str, str]) -> float | None:
-    try:
-        return float(source["open"]) if "open" in source else None
-    except ValueError as error:
-        raise EtlError("The ledger has a cursor that was not written by this engine") from error
