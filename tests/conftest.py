@@ -7,11 +7,12 @@ from uuid import uuid4
 import pytest
 from copying import Pair
 from mysql_copying import Database, Road
+from s3_servers import S3Server, s3_service
 from servers import MariadbServer, MissingBinary, PostgresServer, start_mariadb, start_postgres, temporary
 
 from etl_engine.settings import Settings
 
-_AMBIENT = ("PG", "MYSQL", "MARIADB", "SQLITE", "SSL_CERT_")
+_AMBIENT = ("PG", "MYSQL", "MARIADB", "SQLITE", "SSL_CERT_", "AWS_")
 _OURS = frozenset(name.upper() for name in Settings.model_fields)
 
 
@@ -49,6 +50,13 @@ def mariadb_server() -> Iterator[MariadbServer]:
             yield server
     except MissingBinary as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 service of this test run's own; tests make their own buckets in it."""
+    with s3_service() as server:
+        yield server
 
 
 @pytest.fixture

@@ -33,11 +33,18 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def good(kind: str, tmp_path: Path) -> Any:
+def good(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
     """The values of a connection of this kind that is well, and what surrounds it."""
     if kind == "sqlite":
         sqlite3.connect(tmp_path / "shop.db").close()
         yield {"database": "shop.db"}, Surroundings(file_roots=(tmp_path,))
+        return
+    if kind in ("files", "lake"):
+        yield {"folder": "."}, Surroundings(file_roots=(tmp_path,))
+        return
+    if kind == "s3":
+        server = request.getfixturevalue("s3_server")
+        yield server.values(server.new_bucket(), secret_key=PASSWORD), Surroundings()
         return
     script = pg_session("PostgreSQL 15.3 on x86_64") if kind == "postgresql" else my_session("8.0.35")
     with Scripted(script) as server:
@@ -51,7 +58,7 @@ def run(code: str) -> Any:
 
 
 def test_the_kinds_of_the_first_release_are_there() -> None:
-    assert {"postgresql", "mysql", "sqlite"} <= set(KINDS)
+    assert {"postgresql", "mysql", "sqlite", "files", "s3", "lake"} <= set(KINDS)
 
 
 def test_knowing_the_kinds_loads_no_driver() -> None:
@@ -122,7 +129,7 @@ def test_a_driver_that_is_missing_names_what_to_install(kind: str, good: Any, mo
     record = registry.kind(kind)
     monkeypatch.setitem(sys.modules, record.driver, None)
     done = climb(kind, surroundings, **values)
-    step = "database" if kind == "sqlite" else "login"
+    step = {"sqlite": "database", "files": "files", "lake": "files"}.get(kind, "login")
     failure = fault(done, step, "driver-missing", Who.YOU, record.driver)
     assert failure.fix == f'pip install "etl-engine[{record.extra}]"'
 

@@ -1,10 +1,13 @@
-"""What every kind that reads, writes or explores promises; today these are PostgreSQL's sessions."""
+"""What every kind that reads, writes or explores promises; the shops of the kinds stand in `shops.py`."""
 
+import re
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from copying import Pair, eventually
+from copying import eventually
+from shops import MysqlShop, PostgresShop, Shop
 
 from etl_engine.connectors import registry
 from etl_engine.connectors.rows import (
@@ -20,35 +23,35 @@ from etl_engine.connectors.rows import (
     Writes,
 )
 from etl_engine.errors import BadInput, EtlError, Missing, Unreachable
-from etl_engine.model.table import Family
 
-CAPABLE = {"mysql", "postgresql", "sqlite"}  # the kinds this suite runs for
+CAPABLE = {"files", "lake", "mysql", "postgresql", "s3", "sqlite"}  # the kinds this suite runs for
 
 
-@pytest.fixture
-def shop(pair: Pair) -> Pair:
-    pair.s(
-        "CREATE SCHEMA more",
-        "CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric(9,2), note text, UNIQUE (note))",
-        "INSERT INTO orders SELECT g, g / 7.0, 'n' || g FROM generate_series(1, 1000) g",
-        "CREATE VIEW more.seen AS SELECT * FROM orders WHERE id < 5",
-        "ANALYZE orders",
-    )
-    return pair
+@pytest.fixture(params=["mysql", "postgresql"])
+def shop(request: pytest.FixtureRequest) -> Any:
+    if request.param == "postgresql":
+        yield PostgresShop(request.getfixturevalue("pair"))
+        return
+    made = MysqlShop(request.getfixturevalue("road"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def source(shop: Pair) -> Any:
-    opened = shop.connector(shop.source).open_source()
+def source(shop: Shop) -> Any:
+    opened = shop.source().open_source()
     yield opened
     opened.close()
 
 
-def drained(rows: Rows) -> bytes:
-    parts = bytearray()
+def blocks(rows: Rows) -> Iterator[int]:
+    """The sizes of what is read, in whichever form."""
+    if rows.form == ARROW or rows.form.endswith(TEXT_BATCHES):
+        for batch in rows.batches():
+            yield batch.nbytes
+        return
     while block := rows.read(4096):
-        parts += block
-    return bytes(parts)
+        yield len(block)
 
 
 def test_the_kinds_with_a_data_plane_are_those_under_test() -> None:
@@ -61,24 +64,21 @@ def test_the_kinds_with_a_data_plane_are_those_under_test() -> None:
 
 
 def _made(kind: Any) -> Any:
-    values = {"host": "127.0.0.1", "username": "u", "password": "p"} if "host" in kind.config.model_fields else {}
+    some = {"host": "127.0.0.1", "username": "u", "password": "p", "database": "d", "bucket": "bucket"}
+    values = {name: value for name, value in some.items() if name in kind.config.model_fields}
     from etl_engine.connectors.contract import Surroundings
 
-    config = kind.config.model_validate({"name": "x", "db_type": kind.name, "database": "d", **values})
+    config = kind.config.model_validate({"name": "x", "db_type": kind.name, **values})
     return kind.make(config, Surroundings())
 
 
-def test_a_table_is_described_exactly(source: Source) -> None:
+def test_a_table_is_described_exactly(source: Source, shop: Shop) -> None:
     table = source.describe(Selection("orders"))
-    assert [(c.name, c.native, c.nullable, c.type.family) for c in table.columns] == [
-        ("id", "bigint", False, Family.INTEGER),
-        ("amount", "numeric(9,2)", True, Family.DECIMAL),
-        ("note", "text", True, Family.TEXT),
-    ]
-    assert (table.key, table.unique, table.rows, table.kind) == (("id",), (), 1000, "table")
+    assert tuple((c.name, c.native, c.nullable, c.type.family) for c in table.columns) == shop.columns
+    assert (table.key, table.unique, table.rows, table.kind) == (("id",), shop.unique, 1000, "table")
     assert table.incarnation
     assert source.describe(Selection("orders", columns=("note", "id"))).names == ("note", "id")
-    assert source.describe(Selection("more.seen")).kind == "view"
+    assert source.describe(Selection(shop.view)).kind == "view"
 
 
 def test_rows_come_to_the_end_with_their_count_and_checksum(source: Source) -> None:
@@ -88,10 +88,7 @@ def test_rows_come_to_the_end_with_their_count_and_checksum(source: Source) -> N
     sums = set()
     for form in source.forms(table):
         rows = source.read(selection, table, form)
-        if form == ARROW or form.endswith(TEXT_BATCHES):
-            size = sum(batch.nbytes for batch in rows.batches())
-        else:
-            size = len(drained(rows))
+        size = sum(blocks(rows))
         totals = rows.finish()
         assert (totals.rows, totals.bytes, rows.bytes_read) == (1000, size, size)
         rows.check()
@@ -101,16 +98,16 @@ def test_rows_come_to_the_end_with_their_count_and_checksum(source: Source) -> N
     assert len(sums) == len(source.forms(table))
 
 
-def test_all_reads_of_one_snapshot_see_the_same_rows(source: Source, shop: Pair) -> None:
+def test_all_reads_of_one_snapshot_see_the_same_rows(source: Source, shop: Shop) -> None:
     selection = Selection("orders")
     table = source.describe(selection)
     source.begin(selection)
-    shop.s("DELETE FROM orders WHERE id > 10")
+    shop.sell_out()
     assert source.fingerprint(selection, table.columns, each=False).rows == 1000
     total = 0
     for piece in source.pieces(table, 300):
         rows = source.read(Selection("orders", piece=piece), table, source.forms(table)[0])
-        drained(rows)
+        assert sum(blocks(rows)) > 0
         total += rows.finish().rows
     assert total == 1000
     source.end()
@@ -118,31 +115,28 @@ def test_all_reads_of_one_snapshot_see_the_same_rows(source: Source, shop: Pair)
     assert source.fingerprint(selection, table.columns, each=False).rows == 10
 
 
-def test_a_read_that_is_given_up_ends_at_once_and_the_session_goes_on(source: Source) -> None:
-    endless = Selection(query="SELECT g, repeat('x', 1000) AS t FROM generate_series(1, 100000000) g")
+def test_a_read_that_is_given_up_ends_at_once_and_the_session_goes_on(source: Source, shop: Shop) -> None:
+    endless = Selection(query=shop.endless)
     table = source.describe(endless)
     source.begin(endless)
     rows = source.read(endless, table, source.forms(table)[0])
-    assert rows.read(1000)
+    assert next(blocks(rows))
     rows.close()
     source.end()
     assert source.describe(Selection("orders")).rows == 1000
     assert not [thread for thread in threading.enumerate() if thread.name == "copy out"]
 
 
-def test_a_session_that_is_gone_is_unreachable_and_not_the_end_of_the_table(source: Source, shop: Pair) -> None:
-    # A megabyte is collected before any of it goes on: rows of some size come soon.
-    slow = Selection(query="SELECT pg_sleep(0.001)::text || repeat('x', 9000) AS s FROM generate_series(1, 100000) g")
+def test_a_session_that_is_gone_is_unreachable_and_not_the_end_of_the_table(source: Source, shop: Shop) -> None:
+    slow = Selection(query=shop.slow)
     table = source.describe(slow)
     source.begin(slow)
     rows = source.read(slow, table, source.forms(table)[0])
-    assert rows.read(10)
-    shop.sql(
-        "postgres",
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{shop.source}'",
-    )
+    reading = blocks(rows)
+    assert next(reading)
+    shop.end_sessions()
     with pytest.raises(Unreachable):
-        drained(rows)
+        sum(reading)
     with pytest.raises(Unreachable):
         rows.finish()
     rows.close()
@@ -166,16 +160,20 @@ def test_what_is_wrong_with_a_selection_is_said(source: Source) -> None:
     source.end()
 
 
-def test_two_roads_to_one_database_have_one_identity(source: Source, shop: Pair) -> None:
-    other = shop.connector(shop.target).open_destination()
-    same = shop.connector(shop.source).open_destination()
-    assert source.identity == same.identity != other.identity
+def test_two_roads_to_one_database_have_one_identity(source: Source, shop: Shop) -> None:
+    """Where table names carry their database, a server is one; there the same name means the same table."""
+    other = shop.target().open_destination()
+    same = shop.source().open_destination()
+    assert source.identity == same.identity
+    one, two = (side.resolve("orders")[0] for side in (same, other))
+    assert (source.identity, one) != (other.identity, two)
+    assert source.identity.partition(":")[0] == other.identity.partition(":")[0]
     other.close()
     same.close()
 
 
-def test_a_unit_that_is_not_committed_was_never_there(source: Source, shop: Pair) -> None:
-    destination = shop.connector(shop.target).open_destination()
+def test_a_unit_that_is_not_committed_was_never_there(source: Source, shop: Shop) -> None:
+    destination = shop.target().open_destination()
     selection = Selection("orders")
     table = source.describe(selection)
     name, existing = destination.resolve("orders")
@@ -195,15 +193,16 @@ def test_a_unit_that_is_not_committed_was_never_there(source: Source, shop: Pair
     destination.close()
 
 
-def test_stopping_a_session_ends_what_it_waits_for(source: Source) -> None:
+def test_stopping_a_session_ends_what_it_waits_for(source: Source, shop: Shop) -> None:
     began, ended = threading.Event(), []
 
     def wait() -> None:
         began.set()
         try:
-            source.describe(Selection(query="SELECT 1 AS a FROM pg_sleep(60)"))
-            source.begin(Selection(query="SELECT 1 AS a"))
-            source.fingerprint(Selection(query="SELECT pg_sleep(60)::text AS a"), (), each=False)
+            sleeping = Selection(query=shop.sleeping)
+            source.begin(sleeping)
+            table = source.describe(sleeping)
+            sum(blocks(source.read(sleeping, table, source.forms(table)[0])))
         except EtlError as error:
             ended.append(error)
 
@@ -217,14 +216,16 @@ def test_stopping_a_session_ends_what_it_waits_for(source: Source) -> None:
     assert not thread.is_alive()
 
 
-def test_looking_around(shop: Pair) -> None:
-    explorer = shop.connector(shop.source).explore()
-    assert explorer.schemas() == ["more", "public"]
+def test_looking_around(shop: Shop) -> None:
+    explorer = shop.source().explore()
+    assert set(shop.schemas) <= set(explorer.schemas())
+    schema, _, view = shop.view.partition(".")
     found = {str(table.name): (table.kind, table.rows) for table in explorer.tables()}
-    assert found == {"public.orders": ("table", 1000), "more.seen": ("view", None)}
-    assert [str(table.name) for table in explorer.tables("more")] == ["more.seen"]
+    assert found[shop.orders] == ("table", 1000)
+    assert found[shop.view] == ("view", None)
+    assert [str(table.name) for table in explorer.tables(schema)] == [f"{schema}.{view}"]
     assert explorer.describe("orders").key == ("id",)
-    assert explorer.sample("orders", 2) == [["1", "0.14", "n1"], ["2", "0.29", "n2"]]
-    with pytest.raises(Missing, match=r"did you mean public\.orders"):
+    assert explorer.sample("orders", 2) == list(shop.sample)
+    with pytest.raises(Missing, match=f"did you mean {re.escape(shop.orders)}"):
         explorer.sample("order", 1)
     explorer.close()

@@ -185,7 +185,7 @@ def test_an_unknown_kind_is_answered_with_those_that_exist(etl: CommandLine) -> 
     answer = etl("connections", "add", "shop", "--type", "oracle", *UNTESTED, stdin="x")
     assert answer.code == 1
     assert "'oracle' is not a kind of connection" in answer.err
-    assert "mysql, postgresql, sqlite" in answer.err
+    assert "lake, mysql, postgresql, s3, sqlite" in answer.err
     near = etl("connections", "add", "shop", "--type", "mariadbb", *UNTESTED, stdin="x")
     assert "Did you mean mysql?" in near.err
 

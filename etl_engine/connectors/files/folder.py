@@ -58,6 +58,7 @@ class Folder(ABC):
     kind: str
     where: str  # for messages
     identity: str  # the same for two roads to one place
+    patience: float = 6.0  # seconds until what a process held that was killed can be had again
 
     @abstractmethod
     def items(self, under: str) -> Iterator[Item]:

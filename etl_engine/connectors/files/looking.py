@@ -79,6 +79,14 @@ class Follower:
             covered += f", less {self._back:g} seconds"
         return Window(Moment(self._look.column, reached, {}), floor, f"{covered}.")
 
+    def condition(self) -> Any:
+        """The same for a reader that leaves out what need not be read; None for all."""
+        if self.floor is None:
+            return None
+        name = pc.field(self.column.name)
+        wanted = name >= self.floor
+        return wanted | name.is_null() if self._look.nulls == "include" else wanted
+
     def kept(self, batch: pa.RecordBatch, values: pa.Array) -> pa.RecordBatch:
         """The rows that are to be read, of a batch with these values of the cursor."""
         if self.floor is None:

@@ -10,7 +10,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -20,7 +20,7 @@ from etl_engine.connectors.files.folder import Folder, Hold
 from etl_engine.connectors.files.formats import Shape
 from etl_engine.connectors.files.stored import as_json, from_json
 from etl_engine.connectors.files.tables import TableOfFiles
-from etl_engine.connectors.rows import Claim, Entry, Mark, Moment
+from etl_engine.connectors.rows import Claim, Entry, Mark, Moment, Reject
 from etl_engine.errors import Conflict, Rejected, Stale, Throttled
 from etl_engine.model.table import Column, TableName
 
@@ -28,7 +28,6 @@ LEDGER = "_etl"  # the folder inside the table's that holds it; names with an un
 _VERSION = 1
 _TRIES = 200
 _KEPT_ENTRIES = 200  # of runs that are over, besides the one the cursor stands on
-_PATIENCE_SECONDS = 6.0
 _POLL_SECONDS = 0.1
 _OURS = re.compile(r"part-([0-9a-f]{12})-(\d+)-[0-9a-f]{8}-\d+\.[a-z.]+")
 
@@ -204,7 +203,7 @@ class Ledger:
                 self.folder.delete(item.path)
 
     def _be_alone(self, stream: str, displacing: bool) -> None:
-        until = time.monotonic() + _PATIENCE_SECONDS
+        until = time.monotonic() + self.folder.patience
         path = f"{self.name}/{LEDGER}/{stream[:12]}.lock"
         while self._hold is None:
             self._hold = self.folder.hold(path)
@@ -231,8 +230,11 @@ def part_name(claim: Claim, unit: str, number: int, ending: str) -> str:
     return f"part-{claim.stream[:12]}-{claim.epoch}-{unit[:8]}-{number}{ending}"
 
 
-def counted(state: Manifest, entry: Entry) -> None:
-    """Write the ledger line into the state, and forget the oldest ones of runs that are over."""
+def counted(state: Manifest, entry: Entry, rejects: str = "") -> None:
+    """Write the ledger line into the state, and forget the oldest ones of runs that are over.
+
+    `rejects`: the file, in the ledger's folder, with the rows that were kept apart.
+    """
     state.entries.append(
         {
             "stream": entry.stream,
@@ -252,6 +254,8 @@ def counted(state: Manifest, entry: Entry) -> None:
                 "reached": _mark(entry.moment.reached),
                 "source": dict(entry.moment.source),
             },
+            "rejected": entry.rejected,
+            "rejects": rejects,
             "committed_at": dt.datetime.now(dt.UTC).isoformat(timespec="microseconds"),
         }
     )
@@ -276,9 +280,10 @@ def entries_of(state: Manifest, stream: str, run_id: str = "") -> list[Entry]:
 
 def _entry(told: dict[str, Any]) -> Entry:
     moment = told["moment"]
+    line = {name: value for name, value in told.items() if name != "rejects"}
     return Entry(
         **{
-            **told,
+            **line,
             "cursor_in": _read_mark(told["cursor_in"]),
             "cursor_out": _read_mark(told["cursor_out"]),
             "moment": moment and Moment(moment["column"], _read_mark(moment["reached"]), moment["source"]),
@@ -299,3 +304,33 @@ def delete_quietly(folder: Folder, paths: list[str]) -> None:
     for path in paths:
         with contextlib.suppress(Exception):
             folder.delete(path)
+
+
+def write_beside(folder: Folder, path: str, data: bytes) -> None:
+    """A new file in the ledger's folder."""
+    sink = folder.create(path)
+    try:
+        sink.write(data)
+        sink.finish()
+        sink.publish()
+    except BaseException:
+        sink.discard()
+        raise
+    sink.release()
+
+
+def rejects_text(rejects: Sequence[Reject]) -> bytes:
+    lines = [
+        json.dumps(
+            {
+                "row": one.row,
+                "column": one.column,
+                "value": one.value,
+                "reason": one.reason,
+                "content": one.content,
+            },
+            ensure_ascii=False,
+        )
+        for one in rejects
+    ]
+    return ("\n".join(lines) + "\n").encode("utf-8", "surrogatepass")

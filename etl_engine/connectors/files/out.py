@@ -15,11 +15,13 @@ from etl_engine.connectors.files.folder import Item, Sink
 from etl_engine.connectors.files.formats import Shape
 from etl_engine.connectors.files.stored import arrow_schema
 from etl_engine.connectors.hexadecimal import to_hexadecimal
+from etl_engine.errors import Rejected
 from etl_engine.model.table import Column, Family, Type
 
 # Rows are collected into row groups of about so many bytes: readers skip and decompress by the group.
 GROUP_BYTES = 32 << 20
 _GROUP_ROWS = 1 << 20
+NULL_REFUSED = "not-null"  # by which a row is at fault, and not the disk
 _NO_EXPONENT = 5  # decimal places up to which Arrow writes a number plainly
 _ESCAPED = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
@@ -65,13 +67,14 @@ class Files:
         self._rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Columns are taken by name; those that the batch does not have are NULL."""
+        """Columns are taken by name; those that the batch does not have are NULL. Refused before a byte is written."""
+        whole = _whole(batch, self.columns)
         if self._writer is None:
             sink = self._make(len(self._sinks))
             self._sinks.append((sink, 0))
             self._rows = 0
             self._writer = _WRITERS[self._shape.format](sink, self._shape, self.columns)
-        self._writer.write(_whole(batch, self.columns))
+        self._writer.write(whole)
         self._rows += batch.num_rows
         if self._writer.size >= self._most:
             self._end_file()
@@ -99,8 +102,8 @@ class Files:
         self._sinks = []
 
     @property
-    def used(self) -> bool:
-        return bool(self._sinks)
+    def paths(self) -> list[str]:
+        return [sink.path for sink, _ in self._sinks]
 
     def _end_file(self) -> None:
         if self._writer is not None:
@@ -116,7 +119,15 @@ def _whole(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> pa.RecordBatch
     arrays = []
     for one in schema:
         at = batch.schema.get_field_index(one.name)
-        arrays.append(pa.nulls(batch.num_rows, one.type) if at < 0 else batch.column(at))
+        array = pa.nulls(batch.num_rows, one.type) if at < 0 else batch.column(at)
+        if not one.nullable and array.null_count:
+            raise Rejected(
+                f"{array.null_count} row{'s have' if array.null_count > 1 else ' has'} NULL in {one.name}, which must "
+                "have a value",
+                native_code=NULL_REFUSED,
+                hint="Leave these rows out with --query, keep them apart with --on-reject quarantine, or copy anew.",
+            )
+        arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

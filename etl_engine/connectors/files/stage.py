@@ -47,6 +47,9 @@ class Stage:
             keep = self._kept.get(number)
             yield batch if keep is None else batch.filter(keep)
 
+    def schema_of_rows(self) -> pa.Schema:
+        return self._schema
+
     def schema(self, names: Sequence[str]) -> pa.Schema:
         return pa.schema([self._schema.field(name) for name in names])
 

@@ -1,6 +1,7 @@
 """One step of a copy into files: they appear, and then the manifest makes them count, all at once."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from uuid import uuid4
 
@@ -15,11 +16,13 @@ from etl_engine.connectors.files.manifest import (
     delete_quietly,
     entries_of,
     part_name,
+    rejects_text,
+    write_beside,
 )
-from etl_engine.connectors.files.out import Files
+from etl_engine.connectors.files.out import NULL_REFUSED, Files
 from etl_engine.connectors.files.stage import Seen, Stage, drop_seen, remembered
-from etl_engine.connectors.rows import Claim, Entry, Place, Rows, Unit, UnknownCommit
-from etl_engine.errors import NotCapable, Stale, Throttled, Unreachable
+from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
+from etl_engine.errors import NotCapable, Refused, Rejected, Stale, Throttled, Unreachable
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
 
@@ -44,6 +47,7 @@ class FilesUnit(Unit):
         self._files: Files | None = None
         self._stage: Stage | None = None
         self._seen: bytes | None = None
+        self._rejects: tuple[Reject, ...] = ()
         self._entry: Entry | None = None
         self._unknown = False
 
@@ -105,6 +109,19 @@ class FilesUnit(Unit):
         self._replacing = True
         self._key = tuple(key)
 
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """What a row may be refused for is looked at before anything is written; any other failure is not a row's."""
+        try:
+            yield
+        except Rejected as error:
+            if error.native_code == NULL_REFUSED:
+                raise
+            raise Refused(error.message, kind=error.kind, hint=error.hint) from error
+
+    def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
+        self._rejects = tuple(rejects)
+
     def record(self, entry: Entry) -> None:
         self._ledger.insist(self._ledger.read(), self._claim)
         self._entry = entry
@@ -118,14 +135,14 @@ class FilesUnit(Unit):
         if files:
             files.finish()
         published = files.publish() if files else []
-        seen = self._write_seen()
+        seen, rejects = self._write_beside()
         faultpoint("copy.committing")
         superseded: list[str] = []
 
         def work(state: Manifest) -> None:
             self._ledger.insist(state, self._claim)
             superseded[:] = self._apply(state, [(item.path, item.size, rows) for item, rows in published], seen)
-            counted(state, entry)
+            counted(state, entry, rejects)
 
         try:
             self._ledger.change(work)
@@ -193,13 +210,15 @@ class FilesUnit(Unit):
             now["seen"] = seen
         return gone
 
-    def _write_seen(self) -> str:
-        if self._seen is None:
-            return ""
-        name = f"seen-{self._claim.stream[:12]}-{self._claim.epoch}-{self._mark[:8]}.jsonl"
-        sink = self._folder.create(f"{self._name}/{LEDGER}/{name}")
-        sink.write(self._seen)
-        sink.finish()
-        sink.publish()
-        sink.release()
-        return name
+    def _write_beside(self) -> tuple[str, str]:
+        """What goes with the ledger line: rows to be known again, and rows that were kept apart."""
+        names = []
+        for what, data in (
+            ("seen", self._seen),
+            ("rejects", rejects_text(self._rejects) if self._rejects else None),
+        ):
+            name = f"{what}-{self._claim.stream[:12]}-{self._claim.epoch}-{self._mark[:8]}.jsonl" if data else ""
+            if data:
+                write_beside(self._folder, f"{self._name}/{LEDGER}/{name}", data)
+            names.append(name)
+        return names[0], names[1]
