@@ -1,11 +1,12 @@
 """/events: everything that happens, as it happens: server-sent events, a WebSocket, or a page to poll."""
 
+import asyncio
 import datetime as dt
 import secrets
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi import Depends, Header, Query, Request, WebSocket
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 from starlette.responses import Response
@@ -96,12 +97,27 @@ async def socket(websocket: WebSocket, after: str = "") -> None:
         await websocket.close(_POLICY, error.message)
         return
     await websocket.accept()
+    sending = asyncio.ensure_future(_send(websocket, _happening(websocket.app, ctx, missed)))
+    leaving = asyncio.ensure_future(_left(websocket))
     try:
-        async for event in _happening(websocket.app, ctx, missed):
-            await websocket.send_text(_message(event).model_dump_json())
-    except (WebSocketDisconnect, RuntimeError):
-        return
-    await websocket.close(_TRY_AGAIN, "reading too slowly: go on behind the last event")
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not leaving.done() and sending.exception() is None:
+            await websocket.close(_TRY_AGAIN, "reading too slowly: go on behind the last event")
+    finally:
+        for task in (sending, leaving):
+            task.cancel()
+        await asyncio.gather(sending, leaving, return_exceptions=True)
+
+
+async def _send(websocket: WebSocket, happening: AsyncIterator[Event]) -> None:
+    async for event in happening:
+        await websocket.send_text(_message(event).model_dump_json())
+
+
+async def _left(websocket: WebSocket) -> None:
+    """What a reader says is not listened to; that it leaves is."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
 
 
 async def _happening(app: Any, ctx: Context, missed: list[Event]) -> AsyncIterator[Event]:
