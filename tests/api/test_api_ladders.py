@@ -17,6 +17,7 @@ from api_server import CONNECTIONS, Body, Served
 from servers import MariadbServer, PostgresServer
 
 from etl_engine.api import ladders
+from etl_engine.connectors.contract import CHECK_SECONDS
 
 Draft = Callable[..., Body]
 EVENTS = {"accept": "text/event-stream"}
@@ -193,7 +194,7 @@ async def test_what_fails_before_the_first_step_has_its_own_status_when_streamed
 
 
 async def accepted(silent: Silent) -> None:
-    assert await asyncio.to_thread(silent.accepted.acquire, timeout=5), "the ladder never got there"
+    assert await asyncio.to_thread(silent.accepted.acquire, timeout=30), "the ladder never got there"
 
 
 @pytest.mark.parametrize("headers", [{}, EVENTS])
@@ -248,13 +249,17 @@ async def lines(client: httpx.AsyncClient, body: Body) -> AsyncIterator[str]:
 
 
 async def test_steps_arrive_while_the_ladder_is_still_climbing(served: Served, draft: Draft, silent: Silent) -> None:
-    async with httpx.AsyncClient(base_url=served.url) as client, asyncio.timeout(10):
+    async with httpx.AsyncClient(base_url=served.url, timeout=30) as client, asyncio.timeout(60):
         seen = []
         async for line in lines(client, draft(host="127.0.0.1", port=silent.port)):
             seen.append(line)
             if '"key": "tcp"' in line and '"pass"' in line:
+                await accepted(silent)
                 silent.hang_up()  # the rest comes only now
-        assert seen[-3].startswith("event: result") or any(line == "event: result" for line in seen)
+        *_, (name, result) = events_of("\n".join(seen))
+        assert name == "result"
+        failed = next(step for step in result["details"]["steps"] if step["state"] == "fail")
+        assert failed["code"] != "silent-server", "the silence lasted to its end: the steps came with the result"
 
 
 @pytest.mark.parametrize("headers", [{}, EVENTS], ids=["json", "events"])
@@ -271,7 +276,7 @@ async def test_a_caller_who_leaves_ends_the_ladder(
         await asking
     await client.aclose()
     assert await asyncio.to_thread(silent.left.acquire, timeout=5), "the ladder goes on for nobody"
-    assert time.monotonic() - left < 1.5
+    assert time.monotonic() - left < CHECK_SECONDS / 2
 
 
 async def test_forty_black_holes_slow_nobody_else_down(served: Served, draft: Draft, silent: Silent) -> None:
@@ -289,7 +294,7 @@ async def test_forty_black_holes_slow_nobody_else_down(served: Served, draft: Dr
             times.append(time.perf_counter() - started)
         silent.close()
         answers = await asyncio.gather(*asking)
-    assert sorted(times)[-2] < 0.5, times
+    assert max(times) < CHECK_SECONDS / 2, times  # whoever waits for a ladder waits for its whole budget
     assert [answer.status_code for answer in answers] == [200] * 40
 
 

@@ -3,6 +3,7 @@
 Every role prints JSON lines; the last one is its result.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from etl_engine import faultpoints
-from etl_engine.errors import DuplicateKey
+from etl_engine.errors import DuplicateKey, StoreUnavailable
 from etl_engine.model.collections import Collection, Index
 from etl_engine.store.mongo import MongoStore
 from etl_engine.store.sql import SqlStore
@@ -89,12 +90,20 @@ def fire(url: str, slots: str) -> None:
     say(won)
 
 
+def _open(store: Any) -> None:
+    """A machine that is busy lets the eighth wait for longer than a call may last; the next call tries again."""
+    for _ in range(9):
+        with contextlib.suppress(StoreUnavailable):
+            return store.open(COLLECTIONS)  # type: ignore[no-any-return]
+    return store.open(COLLECTIONS)  # type: ignore[no-any-return]
+
+
 def start(*urls: str) -> None:
     """Open stores that do not exist yet, one after the other, each at the word of the parent."""
     for url in urls:
         store = store_at(url)
         wait()
-        store.open(COLLECTIONS)
+        _open(store)
         store.insert("log", {"seq": 1})
         store.close()
     say("done")

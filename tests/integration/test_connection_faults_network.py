@@ -99,7 +99,7 @@ def test_a_slow_name_server_uses_up_the_budget_and_no_more(resolver: dict[str, A
     resolver["slow.test"] = "hangs"
     done = climb("postgresql", host="slow.test", seconds=0.5)
     fault(done, "dns", "dns-timeout", Who.NETWORK, "slow.test")
-    assert done.seconds >= 0.5
+    assert done.health.ms >= 500  # of the clock; `seconds` are less by what the machine stood still
 
 
 def test_many_checks_of_a_name_that_hangs_share_one_thread(resolver: dict[str, Any]) -> None:
