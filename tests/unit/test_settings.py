@@ -45,6 +45,12 @@ DEFAULTS = {
     "file_roots": (),
     "log_level": "info",
     "log_format": "console",
+    "worker_slots": 4,
+    "worker_port": 8001,
+    "stall_minutes": 60.0,
+    "log_retention_days": 30,
+    "webhook_url": None,
+    "webhook_secret": None,
     "faultpoints": "",
 }
 
@@ -76,6 +82,10 @@ GOOD = [
     ("FILE_ROOTS", "/srv/a,/srv/b", "file_roots", (Path("/srv/a"), Path("/srv/b"))),
     ("LOG_LEVEL", "DEBUG", "log_level", "debug"),
     ("LOG_FORMAT", "json", "log_format", "json"),
+    ("WORKER_SLOTS", "0", "worker_slots", 0),
+    ("WORKER_PORT", "9100", "worker_port", 9100),
+    ("STALL_MINUTES", "0.5", "stall_minutes", 0.5),
+    ("LOG_RETENTION_DAYS", "365", "log_retention_days", 365),
     ("FAULTPOINTS", "one=kill,two=raise@3", "faultpoints", "one=kill,two=raise@3"),
 ]
 
@@ -143,6 +153,14 @@ BAD = [
     ("CONNECT_DENY", "internal", "must be a network such as 10.0.0.0/8"),
     ("LOG_LEVEL", "loud", "LOG_LEVEL is 'loud', and must be 'debug', 'info', 'warning' or 'error'"),
     ("LOG_FORMAT", "xml", "LOG_FORMAT is 'xml', and must be 'console' or 'json'"),
+    ("WORKER_SLOTS", "65", "WORKER_SLOTS is '65', and must be less than or equal to 64"),
+    ("WORKER_SLOTS", "-1", "must be greater than or equal to 0"),
+    ("WORKER_SLOTS", "many", "must be a valid integer"),
+    ("WORKER_PORT", "0", "WORKER_PORT is '0', and must be greater than or equal to 1"),
+    ("WORKER_PORT", "65536", "must be less than or equal to 65535"),
+    ("STALL_MINUTES", "0", "STALL_MINUTES is '0', and must be greater than 0"),
+    ("STALL_MINUTES", "soon", "must be a valid number"),
+    ("LOG_RETENTION_DAYS", "0", "LOG_RETENTION_DAYS is '0', and must be greater than or equal to 1"),
     (
         "FAULTPOINTS",
         "x=explode",
@@ -169,7 +187,8 @@ def test_a_wrong_value_in_the_file_is_quoted_too(tmp_path: Path, monkeypatch: py
 
 
 def test_every_setting_that_can_be_wrong_is_tested_with_a_wrong_value() -> None:
-    tested = {variable for variable, _, _ in BAD} | {"DATA_DIR", "STORE_URL", "MONGODB_URL", "ENCRYPTION_KEY"}
+    unquoted = {"STORE_URL", "MONGODB_URL", "ENCRYPTION_KEY", "WEBHOOK_URL", "WEBHOOK_SECRET"}
+    tested = {variable for variable, _, _ in BAD} | {"DATA_DIR"} | unquoted
     any_path_is_good = {"FILE_ROOTS"}
     assert tested | any_path_is_good == {name.upper() for name in Settings.model_fields}
 
@@ -208,6 +227,25 @@ def test_a_wrong_key_is_refused_without_being_repeated(monkeypatch: pytest.Monke
         f"ENCRYPTION_KEY key {number} must be a Fernet key (make one with: etl-engine keys generate)"
     )
     assert keys not in repr(error)
+
+
+@pytest.mark.parametrize("url", ["hooks.example", "ftp://hooks.example/t0ken", "https://u:t0ken@hooks.example/x"])
+def test_a_wrong_webhook_address_is_refused_without_being_repeated(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    error = refusal(monkeypatch, WEBHOOK_URL=url, WEBHOOK_SECRET="s" * 16)
+    assert error.message == (
+        "WEBHOOK_URL must be an address such as https://example.com/hooks/etl, without a login in it"
+    )
+    assert url not in repr(error)
+
+
+def test_a_webhook_is_signed_with_a_secret_that_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_URL", "https://hooks.example/x")
+    assert refusal(monkeypatch).message.startswith("WEBHOOK_SECRET is not set")
+    assert refusal(monkeypatch, WEBHOOK_SECRET="s3" * 7).message == "WEBHOOK_SECRET must have 16 characters at least"
+    monkeypatch.setenv("WEBHOOK_SECRET", "s3" * 8)
+    loaded = settings.load()
+    assert loaded.webhook_url and loaded.webhook_url.get_secret_value() == "https://hooks.example/x"
+    assert "s3s3" not in repr(loaded) + loaded.model_dump_json()
 
 
 @pytest.mark.parametrize("variables", [{"MONGODB_URL": MONGO}, {"STORE_URL": "postgresql://engine:x@127.0.0.1/etl"}])
