@@ -72,7 +72,9 @@ def rejected(what: str, problems: tuple[Problem, ...]) -> BadInput:
     """One sentence for the first problem, with its fix as the hint; all of them go along."""
     first = problems[0]
     path = first.pointer.split("/")
-    named = path[2] if path[1:2] == ["query"] else path[-1]  # the parameter, not one of its several values
+    named = (
+        path[2] if path[1:2] == ["query"] and len(path) > 2 else path[-1]
+    )  # the parameter, not one of its several values
     field = named.replace("~1", "/").replace("~0", "~")
     more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
     return BadInput(f"{what}: {f'{field} ' if field else ''}{first.message}{more}", hint=first.fix, problems=problems)

@@ -93,7 +93,17 @@ async def test_a_cursor_of_another_list_is_refused(
 
 
 @pytest.mark.parametrize(
-    "query", ["status=gone", "limit=0", "limit=201", "created_after=yesterday", "colour=red", "subject_id=7", "kind=x"]
+    "query",
+    [
+        "status=gone",
+        "limit=0",
+        "limit=201",
+        "created_after=yesterday",
+        "created_before=0.5",
+        "colour=red",
+        "subject_id=7",
+        "kind=x",
+    ],
 )
 async def test_a_wrong_query_is_refused(http: httpx.AsyncClient, query: str) -> None:
     answer = await http.get(f"{EXECUTIONS}?{query}")
@@ -142,11 +152,12 @@ async def test_a_copy_is_ordered_and_has_an_address(
     [
         ({"mode": "swap"}, "/mode"),
         ({"query": "SELECT 1"}, ""),
+        ({"query": {}}, "/query"),
         ({"target": ""}, "/target"),
         ({"colour": "red"}, "/colour"),
         ({"slice_rows": 0}, "/slice_rows"),
     ],
-    ids=["mode", "table and query", "no target", "unknown field", "no rows"],
+    ids=["mode", "table and query", "query of another type", "no target", "unknown field", "no rows"],
 )
 async def test_a_copy_that_cannot_be_is_refused(http: httpx.AsyncClient, change: Body, pointer: str) -> None:
     order = {"source_id": "0" * 24, "target_id": "0" * 24, "table": "orders", "target": "orders"}

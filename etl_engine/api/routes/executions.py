@@ -5,13 +5,14 @@ import datetime as dt
 import functools
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import anyio
 from fastapi import Depends, Header, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
@@ -38,6 +39,16 @@ LogMedia = Annotated[str, Depends(accepts(JSON, EVENTS, NDJSON))]
 LastEventId = Annotated[str | None, Header(description="Server-sent events go on behind this one.", max_length=100)]
 
 
+def _written_out(value: Any) -> Any:
+    """Pydantic would take a number for the seconds since 1970."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", value):
+        raise ValueError("must be a time such as 2026-11-20T07:30:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+
 class ListQuery(BaseModel):
     """How to search, filter and page; newest first."""
 
@@ -47,8 +58,8 @@ class ListQuery(BaseModel):
     status: list[Status] = []
     kind: list[SubjectKind] = []
     subject_id: Annotated[str, Field(pattern="^([0-9a-f]{24})?$", description="Of the mapping, pipeline or sync.")] = ""
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=2000, description="next_cursor of the page before, with its filter.")] = ""
 
