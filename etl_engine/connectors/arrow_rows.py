@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Generator, Iterator
 
 import pyarrow as pa
@@ -31,13 +32,24 @@ class ArrowRows(Rows):
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         self._making = self._make()
+        parts: deque[pa.RecordBatch] = deque()
         for made in self._making:
-            for batch in bounded(made):
-                self._rows += batch.num_rows
-                self.bytes_read += batch.nbytes
-                self._hash.update(batch.serialize())
-                yield batch
+            parts.extend(bounded(made))
+            del made  # from here on only whoever takes a part holds it: it may be a cell of a hundred megabytes
+            while parts:
+                self._count(parts[0])
+                yield parts.popleft()
         self._ended = True
+
+    def _count(self, batch: pa.RecordBatch) -> None:
+        self._rows += batch.num_rows
+        self.bytes_read += batch.nbytes
+        if batch.nbytes <= BATCH_BYTES:
+            self._hash.update(batch.serialize())
+            return
+        for column in batch.columns:  # one row, too large to be copied for this
+            value = column[0]
+            self._hash.update(b"-" if not value.is_valid else memoryview(_bytes_of(value)))
 
     def check(self) -> None:
         """Whatever is wrong was raised where the batches are taken."""
@@ -53,6 +65,10 @@ class ArrowRows(Rows):
                 self._making.close()
             except ValueError as error:  # another thread is inside it: it ends when its session does
                 raise Cancelled("The read was given up") from error
+
+
+def _bytes_of(value: pa.Scalar) -> pa.Buffer:
+    return value.as_buffer() if hasattr(value, "as_buffer") else pa.py_buffer(str(value).encode())
 
 
 def bounded(batch: pa.RecordBatch, most: int = BATCH_BYTES) -> Iterator[pa.RecordBatch]:

@@ -1,5 +1,7 @@
 """Bytes as two digits each and back, for all values of an Arrow array at once, since they lie in one buffer."""
 
+import binascii
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +16,7 @@ def to_hexadecimal(values: pa.Array) -> pa.Array:
     first, last = int(starts[0]), int(starts[-1])
     if (last - first) * 2 > _MOST_IN_ONE_ARRAY:
         raise pa.ArrowCapacityError("the digits of these bytes are more than one array can hold")
-    digits = memoryview(data)[first:last].hex().encode() if data is not None else b""
+    digits = binascii.hexlify(memoryview(data)[first:last]) if data is not None else b""
     made = _made(pa.string(), (starts - first) * 2, digits)
     return pc.if_else(values.is_valid(), made, pa.scalar(None, pa.string())) if values.null_count else made
 
@@ -23,7 +25,7 @@ def from_hexadecimal(text: pa.Array) -> pa.Array:
     _, _, data = text.buffers()
     starts = _starts(text)
     first, last = int(starts[0]), int(starts[-1])
-    decoded = bytes.fromhex(str(memoryview(data)[first:last], "ascii")) if data is not None else b""
+    decoded = binascii.unhexlify(memoryview(data)[first:last]) if data is not None else b""
     made = _made(pa.binary(), (starts - first) // 2, decoded)
     return pc.if_else(text.is_valid(), made, pa.scalar(None, pa.binary())) if text.null_count else made
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from etl_engine.connectors.rows import Rows, Totals
 from etl_engine.errors import Cancelled
 
-AHEAD_BYTES = 16 << 20
+AHEAD_BYTES = 4 << 20
 _GRACE_SECONDS = 1.0
 _ENDING_SECONDS = 30.0
 
@@ -24,6 +24,7 @@ class ReadAhead(Rows):
         self._most = most
         self._waiting: deque[pa.RecordBatch] = deque()
         self._bytes = 0
+        self._held = 0  # of the batch that was taken last, until the next one is asked for
         self._error: BaseException | None = None
         self._ended = False
         self._closed = False
@@ -38,8 +39,9 @@ class ReadAhead(Rows):
     def _pull(self) -> None:
         try:
             batches = self._rows.batches()
-            for batch in batches:
-                if not self._put(batch):
+            while (batch := next(batches, None)) is not None:
+                wanted = self._put(batch) if batch.num_rows else True
+                if not wanted:
                     self._rows.close()
                     return
         except BaseException as error:
@@ -50,32 +52,33 @@ class ReadAhead(Rows):
                 self._changed.notify_all()
 
     def _put(self, batch: pa.RecordBatch) -> bool:
-        """A batch that is larger than the room waits until there is nothing else. False: nobody wants it any more."""
+        """False: nobody wants it any more. Behind a batch that is larger than the room nothing is read ahead."""
         size = batch.nbytes
         with self._changed:
             self._changed.wait_for(lambda: self._closed or not self._waiting or self._bytes + size <= self._most)
-            if self._closed:
-                return False
             self._waiting.append(batch)
+            del batch
             self._bytes += size
             self._changed.notify_all()
-        return True
+            if size > self._most:
+                self._changed.wait_for(lambda: self._closed or not (self._bytes or self._held))
+            return not self._closed
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         while True:
             with self._changed:
+                self._held = 0
+                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting or self._ended or self._closed)
                 if self._closed:
                     raise Cancelled("The read was given up")
-                batch = self._waiting.popleft() if self._waiting else None
-                if batch is not None:
-                    self._bytes -= batch.nbytes
-                    self._changed.notify_all()
-            if batch is None:
+                if self._waiting:
+                    self._held = self._waiting[0].nbytes
+                    self._bytes -= self._held
+            if not self._held:
                 self._raise()
                 return
-            yield batch
-            del batch  # a row of a hundred megabytes is not kept while the next one is waited for
+            yield self._waiting.popleft()  # and not held here: it may be large
 
     def check(self) -> None:
         self._raise()

@@ -139,15 +139,15 @@ class Converted(Rows):
         return self._rows.bytes_read
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._rows.batches():
+        batches = self._rows.batches()
+        while (batch := next(batches, None)) is not None:
             made, which = self.conversion.batch(batch, self._read, self.on_reject)
             self._last = (self.given, self._read, which)
             self._read += batch.num_rows
             self.given += made.num_rows
-            del batch
-            if made.num_rows:
-                yield made
-            del made
+            given, batch, made = [made], None, None  # held by whoever takes it, and no longer here
+            if given[0].num_rows:
+                yield given.pop()
 
     def number_of(self, given: int) -> int:
         """Which row of the read it was, counted from 1, that was given after so many others, in the last batch."""

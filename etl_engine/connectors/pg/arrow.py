@@ -20,7 +20,8 @@ from etl_engine.connectors.rows import Reject
 from etl_engine.errors import Cancelled, Rejected, Unreachable
 from etl_engine.model.table import Column
 
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 20
+_LARGE_BYTES = 16 << 20  # a block that is taken alone: nothing is read behind it until it is gone
 _LOOK_SECONDS = 0.5
 
 
@@ -35,8 +36,9 @@ class CopyBatches(ArrowRows):
         self._as_text = as_text
         self._error: BaseException | None = None
         self._counted = -1
-        self._blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=1)
+        self._blocks: queue.Queue[bytes | bytearray | None] = queue.Queue(maxsize=1)
         self._given_up = threading.Event()
+        self._taken = threading.Event()
         # A byte order mark at the beginning of a block would be taken off, if it stood there without quotes.
         first = self._fields[0].name if self._fields[0].type == pa.string() else ""
         quoting = f", FORCE_QUOTE ({double_quoted(first)})" if first else ""
@@ -50,10 +52,10 @@ class CopyBatches(ArrowRows):
         try:
             while (block := self._blocks.get()) is not None:
                 batch, read = self._parsed(block, rows)
-                del block
                 rows += read
-                yield batch
-                del batch
+                given, block, batch = [batch], None, None  # held by whoever takes it, and no longer here
+                yield given.pop()
+                self._taken.set()
             self._thread.join()
             self._raise()
             if rows != self._counted:
@@ -63,7 +65,7 @@ class CopyBatches(ArrowRows):
 
     def _pump(self) -> None:
         try:
-            sink = _RowBlocks(self._blocks, self._given_up)
+            sink = _RowBlocks(self._blocks, self._given_up, self._taken)
             with self._session.connection.cursor() as cursor:
                 cursor.copy_expert(self._statement, sink)
                 sink.flush()
@@ -73,7 +75,7 @@ class CopyBatches(ArrowRows):
         finally:
             _put(self._blocks, None, self._given_up)
 
-    def _parsed(self, block: bytes, before: int) -> tuple[pa.RecordBatch, int]:
+    def _parsed(self, block: bytes | bytearray, before: int) -> tuple[pa.RecordBatch, int]:
         try:
             batch = self._read(block, [self._written(field) for field in self._fields])
         except pa.ArrowInvalid as error:
@@ -83,7 +85,7 @@ class CopyBatches(ArrowRows):
     def _written(self, field: pa.Field) -> pa.DataType:
         return pa.string() if field.type == pa.binary() else field.type
 
-    def _read(self, block: bytes, types: Sequence[pa.DataType]) -> pa.RecordBatch:
+    def _read(self, block: bytes | bytearray, types: Sequence[pa.DataType]) -> pa.RecordBatch:
         names = [f"c{number}" for number in range(len(types))]
         table = csv.read_csv(
             pa.py_buffer(block),
@@ -108,7 +110,7 @@ class CopyBatches(ArrowRows):
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(self._fields))
 
-    def _sorted_out(self, block: bytes, before: int, error: Exception) -> tuple[pa.RecordBatch, int]:
+    def _sorted_out(self, block: bytes | bytearray, before: int, error: Exception) -> tuple[pa.RecordBatch, int]:
         """A server whose encoding is none lets bytes through that are no text: such rows are kept back."""
         raw = self._read(block, [pa.binary()] * len(self._fields))
         good = []
@@ -170,28 +172,37 @@ class CopyBatches(ArrowRows):
 class _RowBlocks:
     """What COPY writes to: the protocol brings one row at a time, and rows are collected to blocks."""
 
-    def __init__(self, blocks: "queue.Queue[bytes | None]", given_up: threading.Event) -> None:
+    def __init__(self, blocks: "queue.Queue[bytes | bytearray | None]", given_up: threading.Event, taken: threading.Event) -> None:
         self._blocks = blocks
         self._given_up = given_up
-        self._rows: list[bytes] = []
-        self._bytes = 0
+        self._taken = taken
+        self._rows = bytearray()
 
     def write(self, row: bytes) -> None:
-        self._rows.append(row)
-        self._bytes += len(row)
-        if self._bytes >= _BLOCK_BYTES:
+        if len(row) > _LARGE_BYTES:  # not copied once more
+            self.flush()
+            self._give(row)
+            return
+        self._rows += row
+        if len(self._rows) >= _BLOCK_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        if not self._rows:
-            return
-        block = self._rows[0] if len(self._rows) == 1 else b"".join(self._rows)
-        self._rows, self._bytes = [], 0
+        if self._rows:
+            rows, self._rows = self._rows, bytearray()
+            self._give(rows)
+
+    def _give(self, block: bytes | bytearray) -> None:
+        large = len(block) > _LARGE_BYTES
+        self._taken.clear()
         if not _put(self._blocks, block, self._given_up):
             raise Cancelled("The read was given up")
+        while large and not self._taken.wait(_LOOK_SECONDS):
+            if self._given_up.is_set():
+                raise Cancelled("The read was given up")
 
 
-def _put(blocks: "queue.Queue[bytes | None]", block: bytes | None, given_up: threading.Event) -> bool:
+def _put(blocks: "queue.Queue[bytes | bytearray | None]", block: bytes | bytearray | None, given_up: threading.Event) -> bool:
     while not given_up.is_set():
         with contextlib.suppress(queue.Full):
             blocks.put(block, timeout=_LOOK_SECONDS)

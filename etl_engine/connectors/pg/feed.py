@@ -1,6 +1,7 @@
 """Arrow batches as what COPY FROM reads: CSV in which NULL is nothing, and everything else stands in quotes."""
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from etl_engine.connectors.arrow_rows import bounded
 from etl_engine.connectors.hexadecimal import to_hexadecimal
 from etl_engine.connectors.rows import Rows
 from etl_engine.faultpoints import faultpoint
@@ -31,21 +33,51 @@ class CsvFeed:
             raise
 
     def _made(self, batches: Iterator[pa.RecordBatch], arrays: frozenset[str]) -> Iterator[bytes]:
-        for batch in batches:
-            text = written(batch, arrays)
-            del batch
-            for start in range(0, len(text), _PIECE_BYTES):
-                yield bytes(text[start : start + _PIECE_BYTES])
-            del text
+        while (batch := next(batches, None)) is not None:
+            parts, batch = deque(bounded(batch, _PIECE_BYTES)), None
+            while parts:
+                written = deque(_written(parts.popleft(), arrays))
+                while written:
+                    yield from _in_pieces(written.popleft())
             faultpoint("copy.loading")
 
 
-def written(batch: pa.RecordBatch, arrays: frozenset[str]) -> memoryview:
+def _written(batch: pa.RecordBatch, arrays: frozenset[str]) -> list[bytes]:
     """The rows as CSV. `arrays` are the columns whose JSON arrays become PostgreSQL's."""
     columns = [_column(values, field, arrays) for field, values in zip(batch.schema, batch.columns, strict=True)]
-    sink = pa.BufferOutputStream()
-    csv.write_csv(pa.RecordBatch.from_arrays(columns, names=batch.schema.names), sink, _OPTIONS)
-    return memoryview(sink.getvalue())
+    sink = _Pieces()
+    made = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    del batch, columns
+    with pa.PythonFile(sink, mode="w") as file:
+        csv.write_csv(made, file, _OPTIONS)
+    return sink.pieces
+
+
+class _Pieces:
+    """What the writer writes to."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def write(self, piece: bytes) -> int:
+        self.pieces.append(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _in_pieces(text: bytes) -> Iterator[bytes]:
+    if len(text) <= _PIECE_BYTES:
+        yield text
+        return
+    for start in range(0, len(text), _PIECE_BYTES):
+        yield text[start : start + _PIECE_BYTES]
 
 
 def _column(values: pa.Array, field: pa.Field, arrays: frozenset[str]) -> pa.Array:
