@@ -47,7 +47,7 @@ def header(folder: Folder, item: Item, shape: Shape) -> tuple[str, ...]:
         start = stream.read(_HEADER)
     if not start.strip():
         return ()
-    if b"\0" in start[:1000]:
+    if b"\0" in start.partition(b"\n")[0]:
         raise Rejected(
             f"{item.path} has NUL bytes at its start: it is UTF-16, or no CSV",
             kind=folder.kind,

@@ -153,6 +153,7 @@ class FilesUnit(Unit):
         if files:
             files.release()
             self._files = None
+        self._close_stage()
         delete_quietly(self._folder, superseded)
 
     def _settle(self, entry: Entry, error: Unreachable) -> None:
@@ -166,15 +167,18 @@ class FilesUnit(Unit):
             raise UnknownCommit(str(error)) from error
 
     def rollback(self) -> None:
-        if self._stage:
-            self._stage.close()
-            self._stage = None
+        self._close_stage()
         if self._files:
             if self._unknown:
                 self._files.release()
             else:
                 self._files.discard()
             self._files = None
+
+    def _close_stage(self) -> None:
+        if self._stage:
+            self._stage.close()
+            self._stage = None
 
     def _into(self) -> Files:
         if self._files is None:

@@ -152,14 +152,13 @@ class LakeUnit(Unit):
                 raise self._lost(error) from error
             self._settle(number, error)
         self._ledger.settle(self._claim.stream)
+        self._close_stage()
         if files:
             files.release()
             self._files = None
 
     def rollback(self) -> None:
-        if self._stage:
-            self._stage.close()
-            self._stage = None
+        self._close_stage()
         if self._files:
             if self._unknown:
                 self._files.release()
@@ -270,6 +269,11 @@ class LakeUnit(Unit):
             self._unknown = True  # it may still arrive
             raise UnknownCommit(str(made)) from error
         raise made from error
+
+    def _close_stage(self) -> None:
+        if self._stage:
+            self._stage.close()
+            self._stage = None
 
     def _into(self) -> Files:
         if self._files is None:
