@@ -203,7 +203,10 @@ class LocalDispatch:
     def _end_all(self, selector: selectors.BaseSelector) -> None:
         for worker in self._workers.values():
             worker.leaving = True
-            self._tell(worker, b"q")
+            if worker.warm:
+                self._tell(worker, b"q")
+            else:  # it is still loading, and has nothing to hand back
+                worker.process.kill()
         deadline = time.monotonic() + self._grace
         while self._workers and time.monotonic() < deadline:
             self._hear(selector, 0.1)

@@ -14,7 +14,7 @@ from etl_engine.workers.scheduler import Scheduler
 
 LOCK_FILE = "workers.lock"
 _SECONDS_BETWEEN_TRIES = 2.0
-_GRACE_SECONDS = 8.0
+_GRACE_SECONDS = 6.0
 
 
 @contextlib.asynccontextmanager

@@ -32,6 +32,7 @@ class Link:
         self._end = end
         self.ending = threading.Event()
         self.told = threading.Event()
+        self.at_work = False
 
     def listen(self) -> None:
         """In a thread of its own, until the parent wants this process to end, or is gone."""
@@ -46,6 +47,9 @@ class Link:
             self.told.set()
 
     def leave(self) -> None:
+        """Who is idle, or not warm yet, has nothing to hand back."""
+        if not self.at_work:
+            os._exit(0)
         self.ending.set()
         self.told.set()
         threading.Timer(_LEAVE_SECONDS, os._exit, (1,)).start()
@@ -61,6 +65,7 @@ def main(descriptor: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: link.leave())
     with contextlib.suppress(OSError):
         os.nice(_NICE)
+    threading.Thread(target=link.listen, name="link", daemon=True).start()
     try:
         running = wiring.engine()
         config = running.config
@@ -69,7 +74,6 @@ def main(descriptor: int) -> int:
     except (BadSetting, Locked) as error:
         log.critical(f"this worker cannot start: {error.message}", hint=error.hint)
         return 1
-    threading.Thread(target=link.listen, name="link", daemon=True).start()
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
     work(running, link, owner)
     running.close()
@@ -82,6 +86,7 @@ def work(running: wiring.Engine, link: Link, owner: str) -> None:
 
     stall = running.config.stall_minutes * 60.0
     while not link.ending.is_set():
+        link.at_work = True
         link.say(b"b")
         try:
             while not link.ending.is_set() and claim_and_run(
@@ -96,7 +101,10 @@ def work(running: wiring.Engine, link: Link, owner: str) -> None:
         except Exception:
             log.exception("a worker could not work")
             link.ending.wait(_PAUSE_SECONDS)
+        link.at_work = False
         link.say(b"i")
+        if link.ending.is_set():
+            return
         link.told.wait(_LOOK_SECONDS)
         link.told.clear()
 
