@@ -36,8 +36,7 @@ class PostgresqlDestination(Destination):
             raise BadInput(
                 f"Names that begin with {_RESERVED} are the engine's own", hint="Choose another target table."
             )
-        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")  # a table may be replaced between two looks
-        try:
+        with session.one_snapshot():  # a table may be replaced between two looks
             found = catalog.find(session, target)
             if found is None:
                 return TableName(self._schema(schemas), name), None
@@ -47,8 +46,6 @@ class PostgresqlDestination(Destination):
                     f"{found.name} is {kind}, and rows are written to tables only", kind=KIND, hint="Choose a table."
                 )
             return found.name, catalog.describe(session, found, () if found.readable else self._names(found))
-        finally:
-            session.rollback()
 
     def may_write(self, name: TableName, existing: Table | None, mode: str) -> None:
         session, user = self._session, double_quoted(self._session.user)

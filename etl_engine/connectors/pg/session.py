@@ -103,6 +103,18 @@ class Session:
             for statement in statements:
                 cursor.execute(statement)
 
+    @contextlib.contextmanager
+    def one_snapshot(self) -> Iterator[None]:
+        """Several looks at the catalogue see one state of it; inside an open transaction, what that one sees."""
+        if self.connection.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
+            yield
+            return
+        self.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            self.rollback()
+
     def rollback(self) -> None:
         """End whatever transaction is open. In autocommit, as sessions are, the driver's own rollback does nothing."""
         if self.connection.closed or self.connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE:
