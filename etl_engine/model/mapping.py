@@ -11,7 +11,7 @@ from etl_engine.model.zones import Zone
 WriteMode = Literal["append", "replace", "merge"]
 RuleType = Literal["direct", "split", "join", "constant"]
 RULE_TYPES = ("direct", "split", "join", "constant")
-_TEXT_LENGTH = 10_000
+_TEXT_LENGTH = 1_000
 
 
 def _text(value: str) -> str:
@@ -28,7 +28,7 @@ def _where_to_split(value: Any) -> Any:
     return value
 
 
-Query = Annotated[str, Field(min_length=1, max_length=1_000_000), AfterValidator(_text)]
+Query = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_text)]
 Text = Annotated[str, Field(max_length=_TEXT_LENGTH)]
 
 
@@ -71,7 +71,7 @@ class NullIf(_Part):
     """Take these texts for no value."""
 
     op: Literal["null_if"]
-    values: Annotated[list[Text], Field(min_length=1, max_length=1000)]
+    values: Annotated[list[Text], Field(min_length=1, max_length=100)]
 
 
 class Default(_Part):
