@@ -1,37 +1,24 @@
-"""`etl-engine copy`: a table or a query of one connection into a table of another."""
+"""`etl-engine copy`: a table, several tables or a query of one connection into tables of another."""
 
-import signal
-import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from etl_engine.cli import output
+from etl_engine.cli.copy_receipts import show_outcomes, show_plan, show_receipt
+from etl_engine.cli.copy_running import watched
 from etl_engine.cli.output import Json
 
 if TYPE_CHECKING:
-    from etl_engine.engine.watching import Progress
-    from etl_engine.model.copies import ColumnRule, CopyOrder, CopyPlan, CopyReceipt
+    from etl_engine.model.copies import CopyOrder, CopyReceipt
     from etl_engine.services.context import Context
-
-_ENDING_SECONDS = 20.0
-_LOOK_SECONDS = 0.1
-_PHASES = {
-    "connecting": "Connecting",
-    "planning": "Planning",
-    "copying": "Copying",
-    "applying": "Applying",
-    "committing": "Committing",
-    "verifying": "Comparing",
-    "waiting": "Trying again",
-    "done": "Done",
-}
 
 EPILOG = (
     "Examples:\n\netl-engine copy shop orders warehouse public.orders --mode replace\n\n"
     "etl-engine copy shop orders warehouse public.orders --mode merge --key id --cursor updated_at\n\n"
     'etl-engine copy shop warehouse public.totals --query "SELECT day, sum(amount) AS total FROM orders GROUP BY day" '
-    "--mode replace --key day"
+    "--mode replace --key day\n\n"
+    "etl-engine copy shop lake --tables 'public.*' --mode replace --at-once 4"
 )
 
 
@@ -40,12 +27,20 @@ def copy(  # noqa: PLR0913, PLR0917 - one for every option of the command
         list[str],
         typer.Argument(
             metavar="SOURCE [TABLE] TARGET [TABLE]",
-            help="Two connections, by name or id, each with its table; with --query the source has none. "
-            "The target's table is named as the source's if left out.",
+            help="Two connections, by name or id, each with its table; with --query the source has none, with --table "
+            "or --tables neither has. The target's table is named as the source's if left out.",
         ),
     ],
     mode: Annotated[str, typer.Option(help="append, replace or merge.")] = "append",
     query: Annotated[str, typer.Option(help="Copy the result of this SELECT.")] = "",
+    table: Annotated[
+        list[str] | None, typer.Option("--table", help="Copy this table, one of several; may be repeated.")
+    ] = None,
+    tables: Annotated[
+        list[str] | None, typer.Option("--tables", help="Copy all tables named like 'public.*'; may be repeated.")
+    ] = None,
+    into: Annotated[str, typer.Option(help="Schema of the target for --table and --tables.")] = "",
+    at_once: Annotated[int, typer.Option(min=1, max=16, help="Tables of --table and --tables at a time.")] = 2,
     columns: Annotated[list[str] | None, typer.Option("--column", help="Only this column; may be repeated.")] = None,
     key: Annotated[
         list[str] | None, typer.Option(help="Column that tells rows apart; may be repeated. Default: the primary key.")
@@ -66,6 +61,18 @@ def copy(  # noqa: PLR0913, PLR0917 - one for every option of the command
     slice_rows: Annotated[
         int | None, typer.Option(min=1, help="Rows to commit at a time in large tables; default 5 million.")
     ] = None,
+    on_reject: Annotated[
+        str, typer.Option(help="Rows that cannot be loaded: stop at the first, or quarantine in _etl_rejects.")
+    ] = "stop",
+    reject_limit: Annotated[
+        int | None, typer.Option(min=-1, help="Rejected rows that a run may have; default 1000, -1 for any number.")
+    ] = None,
+    reject_percent: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Share of a batch's rows that may be rejected.")
+    ] = None,
+    lane: Annotated[
+        str, typer.Option(help="The road to take: relay, text or typed; auto is the cheapest exact one.")
+    ] = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Show what would happen, and write nothing.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read both sides again afterwards, and compare.")] = False,
     restart: Annotated[
@@ -85,47 +92,110 @@ def copy(  # noqa: PLR0913, PLR0917 - one for every option of the command
     from etl_engine.services import copies
 
     ctx = open_context()
-    order = _order(
-        ctx,
-        words,
-        {
-            "mode": mode,
-            "query": query,
-            "columns": tuple(columns or ()),
-            "key": tuple(key or ()),
-            "cursor": cursor,
-            "null_cursor": null_cursor,
-            "look_back": look_back,
-            "new_columns": new_columns,
-            "allow_lossy": tuple(allow_lossy or ()),
-            "verify": verify,
-            "restart": restart,
-            "take_over": take_over,
-        }
-        | ({} if slice_rows is None else {"slice_rows": slice_rows}),
-    )
+    options: dict[str, Any] = {
+        "mode": mode,
+        "query": query,
+        "columns": tuple(columns or ()),
+        "key": tuple(key or ()),
+        "cursor": cursor,
+        "null_cursor": null_cursor,
+        "look_back": look_back,
+        "new_columns": new_columns,
+        "allow_lossy": tuple(allow_lossy or ()),
+        "on_reject": on_reject,
+        "reject_percent": reject_percent,
+        "lane": lane,
+        "verify": verify,
+        "restart": restart,
+        "take_over": take_over,
+    }
+    if slice_rows is not None:
+        options["slice_rows"] = slice_rows
+    if reject_limit is not None:
+        options["reject_limit"] = None if reject_limit < 0 else reject_limit
+    if table or tables:
+        _many(ctx, _orders(ctx, words, options, table or [], tables or [], into), at_once, plan=plan, as_json=as_json)
+        return
+    order = _order(ctx, words, options)
     if plan:
         planned = copies.plan(ctx, order)
         if as_json:
             output.document(planned.model_dump(mode="json"))
         else:
-            _show_plan(planned)
+            show_plan(planned)
         return
     receipt = _run(ctx, order)
     if as_json:
         output.document(receipt.model_dump(mode="json"))
     else:
-        _show_receipt(receipt)
+        show_receipt(receipt)
     if receipt.verification and not receipt.verification.equal:
         raise typer.Exit(1)
 
 
-def _order(ctx: "Context", words: list[str], options: dict[str, Any]) -> "CopyOrder":
-    from pydantic import ValidationError
+def _run(ctx: "Context", order: "CopyOrder") -> "CopyReceipt":
+    from etl_engine.engine.watching import Progress
+    from etl_engine.services import copies
 
+    progress = Progress()
+    return watched(lambda stop: copies.run(ctx, order, progress=progress, stop=stop), [progress])
+
+
+def _many(ctx: "Context", orders: "list[CopyOrder]", at_once: int, *, plan: bool, as_json: bool) -> None:
+    from etl_engine.engine.watching import Progress
+    from etl_engine.services import copies
+
+    if plan:
+        plans = [copies.plan(ctx, order) for order in orders]
+        if as_json:
+            output.document({"plans": [one.model_dump(mode="json") for one in plans]})
+        for one in () if as_json else plans:
+            show_plan(one)
+        return
+    progress = [Progress() for _ in orders]
+    outcomes = watched(
+        lambda stop: copies.run_many(ctx, orders, at_once=at_once, progress=progress, stop=stop),
+        progress,
+        [order.table for order in orders],
+    )
+    if as_json:
+        output.document({"copies": [one.model_dump(mode="json") for one in outcomes]})
+    else:
+        show_outcomes(outcomes)
+    different = [
+        one for one in outcomes if one.receipt and one.receipt.verification and not one.receipt.verification.equal
+    ]
+    if different or any(one.receipt is None for one in outcomes):
+        raise typer.Exit(1)
+
+
+def _orders(
+    ctx: "Context", words: list[str], options: dict[str, Any], named: list[str], patterns: list[str], into: str
+) -> "list[CopyOrder]":
     from etl_engine.cli.connections import resolved
-    from etl_engine.model.copies import CopyOrder
-    from etl_engine.model.problems import bad_input
+    from etl_engine.model.table import TableName, parse_name
+    from etl_engine.services import copies
+
+    if len(words) != 2 or options["query"]:
+        raise typer.BadParameter("needs SOURCE TARGET with --table or --tables, and no --query.", param_hint="copy")
+    source, target = (resolved(ctx, word) for word in words)
+    found = copies.tables(ctx, source.id, patterns) if patterns else []
+    orders = []
+    for table in dict.fromkeys([*named, *found]):
+        try:
+            schema, name = ("", *parse_name(table))[-2:]
+        except ValueError as error:
+            raise typer.BadParameter(f"{table!r} {error}.", param_hint="--table") from None
+        kept = schema if source.db_type == target.db_type else ""
+        to = str(TableName(into or kept, name))
+        orders.append(
+            _validated({"source_id": source.id, "target_id": target.id, "table": table, "target": to} | options)
+        )
+    return orders
+
+
+def _order(ctx: "Context", words: list[str], options: dict[str, Any]) -> "CopyOrder":
+    from etl_engine.cli.connections import resolved
 
     expected = (3,) if options["query"] else (3, 4)
     if len(words) not in expected:
@@ -143,156 +213,16 @@ def _order(ctx: "Context", words: list[str], options: dict[str, Any]) -> "CopyOr
         "table": table,
         "target": into,
     }
+    return _validated(values | options)
+
+
+def _validated(values: dict[str, Any]) -> "CopyOrder":
+    from pydantic import ValidationError
+
+    from etl_engine.model.copies import CopyOrder
+    from etl_engine.model.problems import bad_input
+
     try:
-        return CopyOrder.model_validate({**values, **options})
+        return CopyOrder.model_validate(values)
     except ValidationError as error:
         raise bad_input(error, "This copy cannot be ordered", CopyOrder.model_fields) from None
-
-
-def _run(ctx: "Context", order: "CopyOrder") -> "CopyReceipt":
-    """The copy in a thread of its own; Ctrl-C and the wish to terminate arrive here."""
-    from etl_engine.engine.watching import Progress, Stop
-    from etl_engine.errors import Cancelled
-    from etl_engine.services import copies
-
-    progress, stop = Progress(), Stop()
-    outcome: dict[str, Any] = {}
-    ended = threading.Event()  # not join(): interrupted, it takes a thread that runs on for one that has ended
-
-    def work() -> None:
-        try:
-            outcome["receipt"] = copies.run(ctx, order, progress=progress, stop=stop)
-        except BaseException as error:
-            outcome["error"] = error
-        finally:
-            ended.set()
-
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    threading.Thread(target=work, daemon=True, name="copy").start()
-    try:
-        _watch(ended, progress)
-    except KeyboardInterrupt:
-        stop.wish()
-        if not ended.wait(_ENDING_SECONDS) or isinstance(outcome.get("error"), Cancelled):
-            raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    error = outcome.get("error")
-    if error is not None:
-        raise error
-    receipt: CopyReceipt = outcome["receipt"]
-    return receipt
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _watch(ended: threading.Event, progress: "Progress") -> None:
-    """Show how far it is while it runs; without a terminal only wait."""
-    console = output.notes()
-    if not console.is_terminal:
-        while not ended.wait(_LOOK_SECONDS):
-            pass
-        return
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bar
-
-    look = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TextColumn("{task.fields[rows]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*look, console=console, transient=True) as bar:
-        task = bar.add_task(_PHASES[progress.phase], total=None, rows="")
-        while not ended.wait(_LOOK_SECONDS):
-            bar.update(
-                task,
-                description=_PHASES[progress.phase],
-                completed=progress.bytes_done,
-                total=progress.bytes_total,
-                rows=_rows_so_far(progress),
-            )
-
-
-def _rows_so_far(progress: "Progress") -> str:
-    if progress.rows_total and progress.fraction is not None and not progress.rows_done:
-        return f"about {int(progress.rows_total * progress.fraction):,} rows"
-    return f"{progress.rows_done:,} rows" if progress.rows_done else ""
-
-
-def _show_plan(plan: "CopyPlan") -> None:
-    console = output.answers()
-    size = "" if plan.rows is None else f", about {plan.rows:,} rows"
-    console.print(output.plain(f"{plan.mode.capitalize()} {plan.source} into {plan.target}{size}"))
-    console.print(output.plain(f"Lane: {plan.lane}, {plan.form}: {plan.why}"))
-    if plan.key:
-        console.print(output.plain(f"Key: {', '.join(plan.key)}"))
-    if plan.cursor:
-        console.print(output.plain(f"Cursor: {plan.cursor}, from {plan.cursor_from or 'the beginning'}"))
-    _show_rules(plan.columns)
-    for statement in plan.statements:
-        console.print(output.plain(statement).replace("\\n", "\n") + ";")
-    for note in plan.notes:
-        console.print(f"Note: {output.plain(note)}")
-    output.notes().print("Nothing was written.")
-
-
-def _show_rules(columns: "list[ColumnRule]") -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for title in ("Column", "Source", "Target", "Rule", ""):
-        table.add_column(title, overflow="fold")
-    for one in columns:
-        row = (one.name, one.source_type, one.target_type, one.rule.value, one.why)
-        table.add_row(*(output.plain(cell) for cell in row))
-    output.answers().print(table)
-
-
-def _show_receipt(receipt: "CopyReceipt") -> None:
-    from rich.filesize import decimal
-
-    console = output.answers()
-    speed = f", {receipt.rows / receipt.seconds:,.0f} rows/s" if receipt.seconds and receipt.rows else ""
-    console.print(
-        output.plain(
-            f"Copied {receipt.rows:,} rows ({decimal(receipt.bytes)}) from {receipt.source} into {receipt.target} in "
-            f"{receipt.seconds:.1f} s{speed}"
-        )
-    )
-    changed = f", {receipt.written:,} inserted or updated" if receipt.mode == "merge" else ""
-    parts = "part" if receipt.batches == 1 else "parts"
-    console.print(f"{receipt.mode}{changed}, lane {receipt.lane} ({receipt.form}), {receipt.batches} {parts} committed")
-    if receipt.cursor:
-        reached = f"{receipt.cursor_from or 'the beginning'} to {receipt.cursor_to or 'nothing yet'}"
-        console.print(output.plain(f"Cursor {receipt.cursor}: {reached}"))
-    other = [one for one in receipt.columns if one.rule.value != "exact" or one.why]
-    if other:
-        _show_rules(other)
-    else:
-        console.print(f"{len(receipt.columns)} columns, all exact")
-    for note in receipt.notes:
-        console.print(f"Note: {output.plain(note)}")
-    if receipt.checksum:
-        console.print(f"Checksum {receipt.checksum}")
-    _show_verification(receipt)
-
-
-def _show_verification(receipt: "CopyReceipt") -> None:
-    found = receipt.verification
-    if not found:
-        return
-    console = output.answers()
-    if found.equal:
-        console.print(
-            f"✓ Both sides are equal: {found.target_rows:,} rows, compared in {found.seconds:.1f} s", style="green"
-        )
-        return
-    rows = f"{found.source_rows:,} rows at the source, {found.target_rows:,} at the target"
-    where = f": different values in {', '.join(found.columns)}" if found.columns else ""
-    console.print(output.plain(f"✗ The sides differ: {rows}{where}"), style="bold red")

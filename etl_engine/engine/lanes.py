@@ -1,7 +1,7 @@
 """Which road rows take: bytes that nobody looks at, texts of one engine, or typed batches that the engine converts."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from etl_engine.connectors.rows import ARROW, TEXT_BATCHES, Destination, Source
@@ -87,6 +87,11 @@ def _typed(order: CopyOrder, table: Table, columns: Sequence[Column], *, between
                 f"The column {source.name} is {source.native}, which cannot become {target.native}",
                 hint="Cast it with --query, or change the column of the target.",
                 problems=(Problem("/target", "no_conversion", f"{source.name}: {source.native} to {target.native}"),),
+            )
+        if order.on_reject == "quarantine":
+            found = replace(
+                found,
+                why=found.why.replace("stops the copy", "is kept apart").replace("stop the copy", "are kept apart"),
             )
         return allowed(found) if source.name in order.allow_lossy else found
 

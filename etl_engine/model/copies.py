@@ -158,3 +158,14 @@ class CopyReceipt(BaseModel):
     verification: Verification | None = None
     started_at: dt.datetime
     finished_at: dt.datetime
+
+
+class CopyOutcome(BaseModel):
+    """What became of one table of several."""
+
+    table: str
+    target: str
+    receipt: CopyReceipt | None = None
+    code: str = Field(default="", description="Of the error, where there is no receipt.")
+    error: str = ""
+    hint: str = ""

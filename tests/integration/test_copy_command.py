@@ -107,15 +107,6 @@ def test_a_wrong_order_is_told_in_a_sentence(
     assert json.loads(as_json.stdout)["error"]["message"]
 
 
-def test_a_kind_that_cannot_be_read_or_written_yet_says_so(installed: Installation) -> None:
-    done = installed.run("connections", "add", "file", "--type", "sqlite", "--database", "shop.db", "--untested")
-    assert done.returncode == 0, done.stderr
-    done = installed.copy("file", "orders", "warehouse")
-    assert (done.returncode, "of the kind SQLite cannot be read yet" in done.stderr) == (1, True)
-    done = installed.copy("shop", "orders", "file")
-    assert (done.returncode, "of the kind SQLite cannot be written to yet" in done.stderr) == (1, True)
-
-
 def test_a_difference_is_an_exit_code(installed: Installation) -> None:
     installed.copy("shop", "orders", "warehouse", "--mode", "merge")
     installed.pair.t("INSERT INTO orders VALUES (-1, 1, now())")
@@ -140,3 +131,73 @@ def test_an_interruption_leaves_nothing_behind(installed: Installation, number: 
     eventually(lambda: pair.sql("postgres", sessions) == "0", "the end of its sessions")
     assert pair.t("SELECT to_regclass('slow') IS NULL") == "t"
     pair.tidy()
+
+
+def test_several_tables_go_in_one_run(installed: Installation) -> None:
+    pair = installed.pair
+    pair.s(
+        "CREATE SCHEMA more",
+        "CREATE TABLE more.events AS SELECT g AS id FROM generate_series(1, 70) g",
+        'CREATE TABLE more."odd.name" AS SELECT g AS id FROM generate_series(1, 7) g',
+    )
+    pair.t("CREATE SCHEMA more", "CREATE SCHEMA copies")
+    done = installed.copy("shop", "warehouse", "--tables", "more.*", "--table", "public.orders", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {one["table"]: one["receipt"]["rows"] for one in json.loads(done.stdout)["copies"]}
+    assert found == {"public.orders": 500, "more.events": 70, 'more."odd.name"': 7}
+    pair.same("orders")
+    pair.same("more.events")
+    pair.same('more."odd.name"')
+    done = installed.copy("shop", "warehouse", "--tables", "*", "--into", "copies", "--plan")
+    assert 'CREATE TABLE "copies"."odd.name"' in done.stdout
+    assert pair.t("SELECT count(*) FROM pg_class WHERE relnamespace = 'copies'::regnamespace") == "0"
+
+
+def test_a_table_that_fails_does_not_stop_the_others(installed: Installation) -> None:
+    pair = installed.pair
+    pair.s("CREATE TABLE good AS SELECT 1 AS id")
+    pair.t("CREATE TABLE orders (id int PRIMARY KEY, amount numeric(9,2), at timestamptz CHECK (at < '2000-01-01'))")
+    done = installed.copy("shop", "warehouse", "--tables", "*", "--into", "public")
+    assert done.returncode == 1
+    assert "✓ public.good into public.good: 1 rows" in done.stdout
+    assert "✗ public.orders into public.orders" in done.stdout
+    assert "orders_at_check" in done.stdout
+    assert (pair.t("SELECT count(*) FROM good"), pair.t("SELECT count(*) FROM orders")) == ("1", "0")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--tables", "nothing*"], "No table is named like 'nothing*'"),
+        (["--tables", "ordres"], "Look at the names: orders"),
+        (
+            ["--table", "public.orders", "--table", "more.orders", "--into", "public"],
+            "both be written into public.orders",
+        ),
+        (["orders", "--table", "orders"], "needs SOURCE TARGET with --table or --tables"),
+        (["--table", "orders", "--on-reject", "quarantine", "--lane", "relay"], "it can keep none apart"),
+    ],
+)
+def test_a_wrong_order_of_several_tables_is_told(installed: Installation, words: list[str], sentence: str) -> None:
+    done = installed.copy("shop", "warehouse", *words)
+    assert done.returncode in (1, 2)
+    assert sentence in done.stderr.replace("\n", " ")
+
+
+def test_rows_that_were_kept_apart_are_shown(installed: Installation) -> None:
+    pair = installed.pair
+    pair.t("CREATE TABLE orders (id int PRIMARY KEY, amount numeric(4,2), at timestamptz)")
+    done = installed.copy("shop", "orders", "warehouse", "--plan", "--on-reject", "quarantine")
+    assert "Lane: typed, arrow: same engine: typed batches; amount converted here" in done.stdout
+    assert "a value that does not fit stops the copy" not in done.stdout
+    assert "a value that does not fit is kept apart" in done.stdout
+    pair.s("UPDATE orders SET amount = 1000 + id WHERE id > 488", "UPDATE orders SET amount = 1 WHERE id < 489")
+    done = installed.copy("shop", "orders", "warehouse", "--on-reject", "quarantine")
+    assert done.returncode == 0, done.stderr
+    assert "12 rows were kept apart in _etl_rejects" in done.stdout
+    assert "row 489: amount: '1489.00' does not fit numeric(4,2)" in done.stdout
+    assert "and 2 more" in done.stdout
+    assert (
+        installed.copy("shop", "orders", "warehouse", "--on-reject", "quarantine", "--reject-limit", "3").returncode
+        == 1
+    )

@@ -4,6 +4,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Generator, Sequence
+from typing import TypeAlias
 
 import psycopg2
 import pyarrow as pa
@@ -25,6 +26,9 @@ _LARGE_BYTES = 16 << 20  # a block that is taken alone: nothing is read behind i
 _LOOK_SECONDS = 0.5
 
 
+Blocks: TypeAlias = "queue.Queue[bytes | bytearray | None]"  # None: there are no more
+
+
 class CopyBatches(ArrowRows):
     """COPY TO STDOUT in a thread of its own, its rows in blocks of some megabytes, one batch each."""
 
@@ -36,7 +40,7 @@ class CopyBatches(ArrowRows):
         self._as_text = as_text
         self._error: BaseException | None = None
         self._counted = -1
-        self._blocks: queue.Queue[bytes | bytearray | None] = queue.Queue(maxsize=1)
+        self._blocks: Blocks = queue.Queue(maxsize=1)
         self._given_up = threading.Event()
         self._taken = threading.Event()
         # A byte order mark at the beginning of a block would be taken off, if it stood there without quotes.
@@ -172,7 +176,7 @@ class CopyBatches(ArrowRows):
 class _RowBlocks:
     """What COPY writes to: the protocol brings one row at a time, and rows are collected to blocks."""
 
-    def __init__(self, blocks: "queue.Queue[bytes | bytearray | None]", given_up: threading.Event, taken: threading.Event) -> None:
+    def __init__(self, blocks: Blocks, given_up: threading.Event, taken: threading.Event) -> None:
         self._blocks = blocks
         self._given_up = given_up
         self._taken = taken
@@ -202,7 +206,7 @@ class _RowBlocks:
                 raise Cancelled("The read was given up")
 
 
-def _put(blocks: "queue.Queue[bytes | bytearray | None]", block: bytes | bytearray | None, given_up: threading.Event) -> bool:
+def _put(blocks: Blocks, block: bytes | bytearray | None, given_up: threading.Event) -> bool:
     while not given_up.is_set():
         with contextlib.suppress(queue.Full):
             blocks.put(block, timeout=_LOOK_SECONDS)
