@@ -77,6 +77,7 @@ class Engine:
             deny=config.denied_networks,
             file_roots=config.effective_file_roots,
             forbidden_paths=(self.key_file, *config.store_files),
+            lake=config.data_dir.absolute() / "lake",
         )
         return Context(self._store, keyring, surroundings, self.dispatch)
 

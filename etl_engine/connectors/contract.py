@@ -93,6 +93,7 @@ class Surroundings:
     deny: tuple[Network, ...] = ()
     file_roots: tuple[Path, ...] = ()
     forbidden_paths: tuple[Path, ...] = field(default=())  # the product's own store and key
+    lake: Path | None = None  # the folder of the built-in lake
 
 
 class Connector(ABC):

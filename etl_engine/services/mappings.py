@@ -1,5 +1,6 @@
 """Mappings: create, list, get, update, delete, what keeps one from running, and running it."""
 
+import re
 from collections.abc import Mapping as Values
 from typing import Any
 
@@ -126,7 +127,7 @@ def _graph(ctx: Context, document: Document, rules: list[ColumnMapping]) -> Grap
     }
     load = {
         "connection_id": document["destination_connection_id"],  # None: the built-in lake
-        "table": document["destination_table"] or document["name"],
+        "table": document["destination_table"] or _table_named(document["name"]),
         "write_mode": document["write_mode"],
         "key": list(key_of(schema_columns(schema))),
         "columns": schema["columns"],
@@ -137,6 +138,12 @@ def _graph(ctx: Context, document: Document, rules: list[ColumnMapping]) -> Grap
         Node(id="load", block="db_load", title="Load the destination", config=load),
     )
     return Graph(nodes=nodes, edges=(Edge(source="extract", target="map"), Edge(source="map", target="load")))
+
+
+def _table_named(name: str) -> str:
+    """A mapping's name as that of a table of the lake, which is a folder."""
+    plain = re.sub(r"\W+", "_", name.casefold()).strip("_")
+    return plain or "mapping"
 
 
 def _checked(ctx: Context, draft: MappingDraft) -> dict[str, Any]:

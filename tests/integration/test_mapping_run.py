@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from copying import Pair
+from deltalake import DeltaTable
 from scripted_kind import opened_context
 
 from etl_engine.errors import BadInput, Cancelled, EtlError, Rejected
@@ -139,6 +141,21 @@ def test_more_rejects_than_allowed_end_the_run(ctx: Context, pair: Pair, make: C
     done = run(ctx, make(max_rejected=0))
     assert (done.status, done.counters.loaded) == (Status.FAILED, 0)
     assert pair.t("SELECT count(*) FROM pg_class WHERE relname = 'clients'") == "0"
+
+
+def test_without_a_destination_rows_go_to_the_built_in_lake(
+    ctx: Context, make: Callable[..., str], tmp_path: Path
+) -> None:
+    with_lake = replace(ctx, surroundings=replace(ctx.surroundings, lake=tmp_path / "lake"))
+    mapping = make(destination_connection_id=None, destination_table=None, write_mode="merge")
+    for _ in range(2):
+        done = run(with_lake, mapping)
+        assert (done.status, done.counters.loaded) == (Status.PARTIAL, 2)
+    rows = DeltaTable(tmp_path / "lake" / "clients").to_pyarrow_table().sort_by("id").to_pylist()
+    assert [(row["id"], row["first"], row["last"], str(row["credit"])) for row in rows] == [
+        (1, "Ada", "Lovelace", "12.50"),
+        (2, "Grace", None, "None"),
+    ]
 
 
 def test_a_query_without_rows_is_a_success_of_no_rows(ctx: Context, pair: Pair, make: Callable[..., str]) -> None:

@@ -160,7 +160,11 @@ def test_a_mapping_runs_as_it_is_now_with_everything_in_its_graph(ctx: Context, 
     assert extract.config == {"connection_id": made.source_connection_id, "query": made.source_query}
     assert [rule["type"] for rule in mapped.config["rules"]] == ["direct", "split"]
     assert mapped.config["schema_version"] == 1
-    assert (load.config["table"], load.config["connection_id"], load.config["key"]) == (made.name, None, ["id"])
+    assert (load.config["table"], load.config["connection_id"], load.config["key"]) == (
+        "shop_to_customers",
+        None,
+        ["id"],
+    )
     assert [(edge.source, edge.target) for edge in execution.graph.edges] == [("extract", "map"), ("map", "load")]
 
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from etl_engine.connectors.lake.place import Lake
 
 
+BUILT_IN_LAKE = "lake"  # in the place of the id of a connection
+
+
 class LakeData(Reads, Writes, Explores):
     """Opens sessions of its own; several may be open at once."""
 

@@ -7,11 +7,11 @@ that takes the run up later needs nothing else.
 
 from typing import Any
 
+from etl_engine.connectors.lake.data import BUILT_IN_LAKE
 from etl_engine.connectors.rows import Reads, Selection, Source
 from etl_engine.engine.block import Output, Work
 from etl_engine.engine.blocks.copy import copied
 from etl_engine.engine.mapped import MappedSource
-from etl_engine.errors import BadInput
 from etl_engine.model.copies import CopyOrder
 from etl_engine.model.execution import Level, Origin
 from etl_engine.model.mapping import RULES
@@ -58,11 +58,9 @@ class Load:
         rules = [RULES.validate_python(rule) for rule in mapped["rules"]]
         target = house_columns([SchemaColumn.model_validate(column) for column in mapped["columns"]])
         merging = config["write_mode"] == "merge"
-        if config["connection_id"] is None:
-            raise BadInput("The mapping names no destination", hint="Choose a destination connection and a table.")
         order = CopyOrder(
             source_id=mapped["source"]["connection_id"],
-            target_id=config["connection_id"],
+            target_id=config["connection_id"] or BUILT_IN_LAKE,
             query=mapped["source"]["query"],
             target=config["table"],
             mode=config["write_mode"],
