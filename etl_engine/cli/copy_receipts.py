@@ -42,10 +42,11 @@ def show_receipt(receipt: "CopyReceipt") -> None:
     from rich.filesize import decimal
 
     console = output.answers()
+    rows = f"{receipt.rows - receipt.rejected:,} of {receipt.rows:,}" if receipt.rejected else f"{receipt.rows:,}"
     speed = f", {receipt.rows / receipt.seconds:,.0f} rows/s" if receipt.seconds and receipt.rows else ""
     console.print(
         output.plain(
-            f"Copied {receipt.rows:,} rows ({decimal(receipt.bytes)}) from {receipt.source} into {receipt.target} in "
+            f"Copied {rows} rows ({decimal(receipt.bytes)}) from {receipt.source} into {receipt.target} in "
             f"{receipt.seconds:.1f} s{speed}"
         )
     )
