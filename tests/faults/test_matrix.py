@@ -8,7 +8,7 @@ import yaml
 
 HERE = Path(__file__).parent
 MATRIX = yaml.safe_load((HERE / "matrix.yaml").read_text())
-FAULTS = [f"F{number}" for number in (*range(1, 64), *range(82, 85))]
+FAULTS = [f"F{number}" for number in (*range(1, 64), 70, 71, 73, 74, 75, *range(82, 85))]
 INTEGRATION = HERE.parent / "integration"
 FILES = {
     "modes": INTEGRATION / "test_copy_modes.py",
@@ -18,6 +18,9 @@ FILES = {
     "points": HERE / "copy" / "test_crash_points.py",
     "kills": HERE / "copy" / "test_random_kills.py",
     "fencing": HERE / "copy" / "test_fencing.py",
+    "day": HERE / "schedules" / "test_a_simulated_day.py",
+    "schedules": HERE.parent / "unit" / "test_schedules_service.py",
+    "cron": HERE.parent / "unit" / "test_cron.py",
     "network": HERE / "copy" / "test_network.py",
 }
 
