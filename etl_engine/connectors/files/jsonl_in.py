@@ -105,9 +105,12 @@ def row_of(folder: Folder, item: Item, number: int, line: bytes) -> dict[str, An
     return row
 
 
-def arrays(columns: list[tuple[str, Type]], rows: list[dict[str, Any]]) -> pa.RecordBatch:
-    """The rows as texts; NULL where the key is missing or null."""
-    made = [pa.array([_text(row.get(name), type_) for row in rows], pa.string()) for name, type_ in columns]
+def arrays(columns: list[tuple[str, Type]], rows: list[dict[str, Any]], *, declared: bool) -> pa.RecordBatch:
+    """The rows as texts; NULL where the key is missing or null. In `declared` tables of ours a text is what it says."""
+    made = [
+        pa.array([_text(row.get(name), type_.family is Family.JSON and not declared) for row in rows], pa.string())
+        for name, type_ in columns
+    ]
     return pa.RecordBatch.from_arrays(made, names=[name for name, _ in columns])
 
 
@@ -129,10 +132,10 @@ def chunks(
         yield numbers, held
 
 
-def _text(value: object, type_: Type) -> str | None:
+def _text(value: object, quoted: bool) -> str | None:
     if value is None:
         return None
-    if isinstance(value, str) and type_.family is not Family.JSON:
+    if isinstance(value, str) and not quoted:
         return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -221,7 +221,7 @@ class Reader:
     def _of_jsonl(self, item: Item) -> Iterator[pa.RecordBatch]:
         wanted = [(one.name, one.type) for one in self._columns]
         for numbers, rows in jsonl_in.chunks(self._rows_of(item)):
-            yield self._typed(item, jsonl_in.arrays(wanted, rows), numbers.__getitem__)
+            yield self._typed(item, jsonl_in.arrays(wanted, rows, declared=self._table.declared), numbers.__getitem__)
 
     def _rows_of(self, item: Item) -> Iterator[tuple[int, dict[str, Any], int]]:
         for number, line in jsonl_in.lines(self._folder, item, self._shape, self._look):
