@@ -61,6 +61,9 @@ def copy(  # noqa: PLR0913, PLR0917 - one for every option of the command
     slice_rows: Annotated[
         int | None, typer.Option(min=1, help="Rows to commit at a time in large tables; default 5 million.")
     ] = None,
+    readers: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Sessions that read a large table at once; default: chosen.")
+    ] = None,
     on_reject: Annotated[
         str, typer.Option(help="Rows that cannot be loaded: stop at the first, or quarantine in _etl_rejects.")
     ] = "stop",
@@ -105,6 +108,7 @@ def copy(  # noqa: PLR0913, PLR0917 - one for every option of the command
         "on_reject": on_reject,
         "reject_percent": reject_percent,
         "lane": lane,
+        "readers": readers,
         "verify": verify,
         "restart": restart,
         "take_over": take_over,

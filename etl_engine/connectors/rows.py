@@ -119,6 +119,7 @@ class Rows(ABC):
     """
 
     form: str
+    numbered = True  # rows come in one order, so that the number of a row means something
     bytes_read: int = 0  # grows while somebody reads; looked at from other threads
     # Where rows go that cannot be given as they are (a text among numbers); None: the first one raises Rejected.
     on_reject: Callable[[Reject], None] | None = None
@@ -178,6 +179,14 @@ class Source(ABC):
 
     def limit_time(self, seconds: float) -> None:  # noqa: B027 - a server without such a limit is stopped from outside
         """Have the server itself end every statement of this session that takes longer."""
+
+    def share(self) -> str:
+        """A word by which other sessions `join` the snapshot that this one holds; "" where that cannot be done."""
+        return ""
+
+    def join(self, shared: str, selection: Selection) -> None:
+        """Instead of `begin`: read from the snapshot of another session, which lasts until that one ends."""
+        raise NotCapable("Sessions of this kind cannot share a snapshot")
 
     @abstractmethod
     def end(self) -> None:

@@ -20,6 +20,7 @@ from etl_engine.errors import Rejected
 from etl_engine.model.table import Column
 
 SHOWN_CHARACTERS = 200  # of a value in a message
+_UNNUMBERED = -1
 _KEPT_CHARACTERS = 100_000  # of a value in the content of a rejected row
 
 
@@ -88,7 +89,7 @@ class Conversion:
         one = self._columns[number]
         value = exact(batch.column(number)[row], one.source.type) or ""
         return Reject(
-            row=before + row + 1,
+            row=before + row + 1 if before >= 0 else 0,
             column=one.source.name,
             value=value[:SHOWN_CHARACTERS],
             reason=f"does not fit {one.target.native}",
@@ -99,9 +100,10 @@ class Conversion:
 def refused(found: Reject) -> Rejected:
     """The error for a row that nobody takes."""
     shown = f" {found.value!r}" if found.value else ""
+    row = f"Row {found.row}" if found.row else "A row"
     where = f" in the column {found.column}" if found.column else ""
     return Rejected(
-        f"Row {found.row}: the value{shown}{where} {found.reason}",
+        f"{row}: the value{shown}{where} {found.reason}",
         hint="Repair it, widen the column of the target, or keep such rows apart with --on-reject quarantine.",
     )
 
@@ -141,7 +143,8 @@ class Converted(Rows):
     def batches(self) -> Iterator[pa.RecordBatch]:
         batches = self._rows.batches()
         while (batch := next(batches, None)) is not None:
-            made, which = self.conversion.batch(batch, self._read, self.on_reject)
+            before = self._read if self._rows.numbered else _UNNUMBERED
+            made, which = self.conversion.batch(batch, before, self.on_reject)
             self._last = (self.given, self._read, which)
             self._read += batch.num_rows
             self.given += made.num_rows

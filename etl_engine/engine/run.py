@@ -255,6 +255,11 @@ class Run:
             self._verifier.look_at_source()
         self._source.end()
 
+    def _more_source(self) -> Source:
+        opened = self._ends.source()
+        self._stop.tell(opened.stop)
+        return opened
+
     def _read(self, piece: KeyRange, take: Take | None) -> Rows:
         order, planned = self._order, self._planned
         selection = Selection(
@@ -264,6 +269,14 @@ class Run:
             piece=piece if piece.key else None,
             version_columns=self._versions,
         )
+        several = None
+        if not piece.key:
+            several = roads.several(self._source, self._more_source, selection, planned)
+        if several is not None:
+            self._notes += several.told
+            self._progress.reading(several)
+            self._reading = roads.converted(several, planned)
+            return self._reading
         read = self._source.read(selection, planned.source, planned.plan.form)
         self._progress.reading(read)
         self._reading = roads.prepared(read, planned, self._source.stop, take)

@@ -24,7 +24,13 @@ def plan(order: CopyOrder, ends: Ends) -> CopyPlan:
         table = source.describe(Selection(order.table, order.query, order.columns))
         target, _ = destination.resolve(order.target)
         before = None if order.restart else last_entry(destination, order, target)
-        return planner.plan(order, source, destination, table, before.moment if before else None).plan
+        planned = planner.plan(order, source, destination, table, before.moment if before else None)
+        if planned.plan.lane != "relay":
+            from etl_engine.engine import parallel
+
+            count = parallel.readers(planned)
+            planned.plan.notes.extend(parallel.told(count) if count > 1 else ())
+        return planned.plan
 
 
 def run(order: CopyOrder, ends: Ends, progress: Progress, stop: Stop) -> CopyReceipt:

@@ -44,6 +44,9 @@ class CopyOrder(BaseModel):
     lane: Annotated[
         Literal["auto", "relay", "text", "typed"], Field(description="The road to take; auto: the cheapest exact one.")
     ] = "auto"
+    readers: Annotated[
+        int | None, Field(ge=1, le=16, description="Sessions that read a table at once, in one snapshot; null: chosen.")
+    ] = None
     on_reject: Annotated[
         Literal["stop", "quarantine"],
         Field(description="Rows that cannot be loaded: stop at the first, or keep them apart in _etl_rejects."),

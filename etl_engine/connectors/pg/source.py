@@ -78,6 +78,14 @@ class PostgresqlSource(Source):
         column = table.column(selection.look.column)
         return self._follower.begin(self._relation(selection), bool(column and column.nullable))
 
+    def share(self) -> str:
+        return str(self._session.one("SELECT pg_export_snapshot()")[0])
+
+    def join(self, shared: str, selection: Selection) -> None:
+        self._session.run(_SNAPSHOT, f"SET TRANSACTION SNAPSHOT {literal(self._session, shared)}")
+        self._found = None if selection.query else catalog.must_find(self._session, selection.table)
+        self._follower = None
+
     def describe_inside(self, selection: Selection) -> Table:
         if selection.query:
             return catalog.describe_query(self._session, one_query(selection.query))
