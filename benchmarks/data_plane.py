@@ -111,8 +111,9 @@ class Bench:
             add = [*self.command("connections", "add", name), "--type", kind, "--host", server.host, "--port",
                    str(server.port), "--database", name[-1], "--username", server.user, "--password-stdin"]  # fmt: skip
             subprocess.run(add, input=server.password, text=True, env=self.environment, check=True, capture_output=True)
-        add = [*self.command("connections", "add", "out"), "--type", "files", "--database", str(self.out)]
-        subprocess.run(add, text=True, env=self.environment, check=False, capture_output=True)
+        for name in ("in", "out"):
+            add = [*self.command("connections", "add", name), "--type", "files", "--option", f"folder={name}"]
+            subprocess.run(add, env=self.environment, check=True, capture_output=True)
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "etl_engine.cli", *words]
