@@ -99,9 +99,8 @@ class _Feed:
         lines = _Line(session)
         try:
             for batch in self._batches():
-                sink = io.BytesIO()
-                csv.write_csv(pa.table(batch), sink, _CSV)
-                lines.send(sink.getbuffer())
+                lines.send(_written(batch))
+                del batch
         except BaseException:
             # The end of the file is the only way out: what was sent so far is loaded, and rolled back.
             self._end_early(lines)
@@ -130,15 +129,15 @@ class _Feed:
         """As texts that the server reads back exactly."""
         names = [f"c{number}" for number in range(len(self._columns))]
         for batch in self._rows.batches():
-            if self._fed:
-                faultpoint("copy.loading")
             for column, values in zip(self._columns, batch.columns, strict=True):
                 if values.null_count and not column.nullable:
                     raise self._null(column, values)
-            yield pa.RecordBatch.from_arrays(
-                [_sent(values, column) for column, values in zip(self._columns, batch.columns, strict=True)], names
-            )
-            self._fed += batch.num_rows
+            sent = [_sent(values, column) for column, values in zip(self._columns, batch.columns, strict=True)]
+            made, count = [pa.RecordBatch.from_arrays(sent, names)], batch.num_rows
+            del batch, values, sent  # a cell of a hundred megabytes is not held by who has passed it on
+            yield made.pop()
+            self._fed += count
+            faultpoint("copy.loading")
 
     def _null(self, column: Column, values: pa.Array) -> Rejected:
         row = self._fed + pc.index(values.is_null(), True).as_py() + 1
@@ -213,6 +212,12 @@ class _Line:
         self.broken = True
         self._connection._force_close()
         return translated(err.OperationalError(2013, f"Lost connection while rows were sent: {why}"), self._session)
+
+
+def _written(batch: pa.RecordBatch) -> memoryview:
+    sink = io.BytesIO()
+    csv.write_csv(batch, sink, _CSV)
+    return sink.getbuffer()
 
 
 def _sent(values: pa.Array, column: Column) -> pa.Array:

@@ -90,17 +90,17 @@ def _blocks(connection: Any, count: int) -> Generator[pa.RecordBatch, None, None
                 break
             first = data[at + 4]
             if first >= _END and (first == _ERROR or length < _LONGEST_END):
+                last = bytes(memoryview(data)[at + 4 : end])
                 if starts:
-                    yield _cells(bytes(memoryview(data)[:at]), starts, count)
-                _finish(connection, bytes(data[at + 4 : end]), first)
+                    yield _cells(lines.take(at), starts, count)
+                _finish(connection, last, first)
                 return
             starts.append(at + 4)
             at = end
         if starts and (at >= BLOCK_BYTES or large):
-            block = bytes(memoryview(data)[:at])
-            del data[:at]
-            yield _cells(block, starts, count)
-            at, starts = 0, []
+            size, at = at, 0
+            yield _cells(lines.take(size), starts, count)
+            starts = []
         if large:
             yield _cells(_large_row(lines), [0], count)
         else:

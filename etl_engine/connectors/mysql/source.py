@@ -158,15 +158,17 @@ class MysqlRows(ArrowRows):
         with session.translating(doing):
             answer = packets.ask(session.connection, self._query)
         try:
-            while True:
-                with session.translating(doing):
-                    raw = next(answer.blocks, None)
-                if raw is None:
-                    break
-                yield decoder.batch(raw, self._schema, self.on_reject)
+            held: list[pa.RecordBatch] = []  # never more than one, and none while somebody works on what was made of it
+            while self._next(answer, held, doing):
+                yield decoder.batch(held.pop(), self._schema, self.on_reject)
         finally:
             self._give_up(answer)
         self._insist_on_no_warnings()
+
+    def _next(self, answer: packets.Answer, held: list[pa.RecordBatch], doing: str) -> bool:
+        with self._session.translating(doing):
+            held.extend(itertools.islice(answer.blocks, 1))
+        return bool(held)
 
     def _insist_on_no_warnings(self) -> None:
         """A text that is larger than the server's packets comes as NULL, with a warning and nothing else."""
