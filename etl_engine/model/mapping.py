@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from etl_engine.model.saved import ID_PATTERN, Draft, Id, SavedDocument
-from etl_engine.model.text import Identifier, Name, Plain
+from etl_engine.model.text import WHOLE, Identifier, Name, Plain
 from etl_engine.model.zones import Zone
 
 WriteMode = Literal["append", "replace", "merge"]
@@ -92,8 +92,8 @@ class Mask(_Part):
     """Hide all but the ends; a value with nothing between them is hidden wholly."""
 
     op: Literal["mask"]
-    keep_start: Annotated[int, Field(ge=0, le=1000)] = 0
-    keep_end: Annotated[int, Field(ge=0, le=1000)] = 0
+    keep_start: Annotated[int, Field(ge=0, le=1000), WHOLE] = 0
+    keep_end: Annotated[int, Field(ge=0, le=1000), WHOLE] = 0
     character: Annotated[str, Field(min_length=1, max_length=1)] = "*"
 
 
@@ -238,7 +238,7 @@ class MappingDraft(Draft):
         Field(description="What becomes of a row with a value that does not fit: it is kept aside, or ends the run."),
     ] = "quarantine"
     max_rejected: Annotated[
-        int, Field(ge=0, le=1_000_000_000, description="So many rows may be kept aside before the run ends.")
+        int, Field(ge=0, le=1_000_000_000, description="So many rows may be kept aside before the run ends."), WHOLE
     ] = 1000
 
     @model_validator(mode="after")

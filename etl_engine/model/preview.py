@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from etl_engine.model.mapping import AnyRule, MappingProblem, Query
 from etl_engine.model.saved import ID_PATTERN, Draft, Id
+from etl_engine.model.text import WHOLE
 
 MOST_ROWS = 200
 
@@ -15,7 +16,7 @@ class PreviewOrder(Draft):
 
     source_connection_id: Id
     source_query: Query
-    limit: Annotated[int, Field(ge=1, le=MOST_ROWS, description="Rows at most.")] = 50
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS, description="Rows at most."), WHOLE] = 50
     target_schema_id: Annotated[
         str | None, Field(pattern=ID_PATTERN, description="With it, the result beside the source.")
     ] = None

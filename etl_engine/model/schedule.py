@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from etl_engine.model.cron import checked
 from etl_engine.model.saved import Draft, Id, SavedDocument
-from etl_engine.model.text import Name, Plain
+from etl_engine.model.text import WHOLE, Name, Plain
 from etl_engine.model.zones import Zone
 
 Overlap = Literal["queue", "skip", "allow"]
@@ -44,7 +44,7 @@ class ScheduleDraft(Draft):
         Missed,
         Field(description="Fires that nobody was there for: left out, made up for by one run, or all of them run."),
     ] = "once"
-    missed_limit: Annotated[int, Field(ge=1, le=1000, description="With all: the latest of them, so many.")] = 10
+    missed_limit: Annotated[int, Field(ge=1, le=1000, description="With all: the latest of them, so many."), WHOLE] = 10
 
     @model_validator(mode="after")
     def _only_what_is_paused_has_a_reason(self) -> Self:

@@ -127,7 +127,8 @@ Host = Annotated[
         ]
     ),
 ]
-Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole_number)]
+WHOLE = BeforeValidator(whole_number)  # behind the Field of a number, whose limits would not be documented else
+Port = Annotated[int, Field(ge=1, le=65535), WHOLE]
 # Names inside a database may hold spaces at their ends, so they are kept to the letter; so are paths.
 _KEPT = (
     AfterValidator(not_blank),
