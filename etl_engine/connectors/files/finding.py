@@ -93,8 +93,19 @@ def translated(pattern: str) -> str:
 
 def _missing(folder: Folder, path: str) -> Missing:
     near = _PATTERN.split(path)[0].rpartition("/")[0] if _PATTERN.search(path) else path.rpartition("/")[0]
+    known = _names(folder, near) or _names(folder, "")
+    what = "matches no file" if _PATTERN.search(path) else "is not there"
+    return Missing(
+        f"{path} {what} in {folder.where}{instead(path, known)}",
+        kind=folder.kind,
+        hint="Correct the path, or put the file there; names are relative to the folder of the connection.",
+    )
+
+
+def _names(folder: Folder, under: str) -> dict[str, None]:
+    """Of files and of the folders they are in."""
     known: dict[str, None] = {}
-    for item in folder.items(near):
+    for item in folder.items(under):
         if is_hidden(item.path):
             continue
         known[item.path] = None
@@ -102,9 +113,4 @@ def _missing(folder: Folder, path: str) -> Missing:
             known["/".join(item.path.split("/")[:cut])] = None
         if len(known) > _SHOWN:
             break
-    what = "matches no file" if _PATTERN.search(path) else "is not there"
-    return Missing(
-        f"{path} {what} in {folder.where}{instead(path, known)}",
-        kind=folder.kind,
-        hint="Correct the path, or put the file there; names are relative to the folder of the connection.",
-    )
+    return known

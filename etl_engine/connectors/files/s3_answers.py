@@ -122,10 +122,11 @@ def error_of(answer: Answer, facts: dict[str, str], secret: str) -> ConnectorErr
         made = Throttled
     if entry is None:
         told = said(answer.message or f"status {answer.status}", secret)
+        code = said(answer.code, secret)[:60] or str(answer.status)
         return made(
-            f"{facts['where']} refuses to {facts['doing']}: {answer.code or answer.status}: {told}",
+            f"{facts['where']} refuses to {facts['doing']}: {code}: {told}",
             kind="s3",
-            native_code=answer.code or str(answer.status),
+            native_code=code,
             hint="Look for that code in the manual of the service.",
         )
     fault = entry.about(facts)

@@ -182,7 +182,7 @@ class BucketCheck:
             told = said(answer.message, self._fields.secret)
             return Fault(
                 "service-refused",
-                f"{self._where} refuses: {answer.code}: {told}",
+                f"{self._where} refuses: {said(answer.code, self._fields.secret)[:60]}: {told}",
                 "Look for that code in the manual of the service.",
                 Who.YOU,
             )
@@ -220,7 +220,7 @@ class BucketCheck:
         except ssl.SSLCertVerificationError as error:
             raise Fault(
                 "tls-untrusted",
-                f"The certificate of {self._where} is not accepted: {error.verify_message}",
+                f"The certificate of {self._where} is not accepted: {error.verify_message.rstrip('.')}",
                 "Paste the certificate of the authority that signed it, or correct the endpoint.",
                 Who.YOU,
             ) from error
