@@ -5,14 +5,15 @@ from reflex.config import get_config
 
 from etl_engine import settings, wiring
 from etl_engine.api.app import beside_pages, create_api
+from etl_engine.api.streams import end_with_the_server
 from etl_engine.ui.failures import error_boundary, toast_unexpected
 from etl_engine.ui.lifetime import lifetime
-from etl_engine.ui.pages import connections, not_found
+from etl_engine.ui.pages import connections, not_found, run, runs
 from etl_engine.ui.theme import PRIMARY
 from etl_engine.workers.pool import local_workers
 from etl_engine.workers.reaper import reap
 
-__all__ = ["api", "app", "connections", "not_found"]
+__all__ = ["api", "app", "connections", "not_found", "run", "runs"]
 
 config = get_config()
 api = create_api(
@@ -24,7 +25,7 @@ api = create_api(
 
 app = rx.App(
     api_transformer=beside_pages(api),
-    stylesheets=["/fonts.css", "/tokens.css", "/styles.css", "/form.css", "/connections.css"],
+    stylesheets=["/fonts.css", "/tokens.css", "/styles.css", "/form.css", "/connections.css", "/runs.css"],
     html_lang="en",
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
@@ -40,3 +41,4 @@ app = rx.App(
 app.register_lifespan_task(lifetime)
 app.register_lifespan_task(reap)
 app.register_lifespan_task(local_workers)
+app.register_lifespan_task(end_with_the_server)

@@ -1,10 +1,13 @@
 """Server-sent events: async from end to end; short questions to the store in threads of their own."""
 
 import asyncio
+import contextlib
 import functools
 import json
+import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, TypeVar
 
 import anyio
@@ -50,9 +53,14 @@ def streamed(messages: AsyncIterator[Message]) -> StreamingResponse:
 async def _with_heartbeats(messages: AsyncIterator[Message]) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
     following = asyncio.ensure_future(anext(messages, None))
+    ending = asyncio.ensure_future(_the_end())
     try:
         while True:
-            done, _ = await asyncio.wait({following}, timeout=HEARTBEAT_SECONDS)
+            done, _ = await asyncio.wait(
+                {following, ending}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ending in done:
+                return
             if not done:
                 yield ": still here\n\n"
                 continue
@@ -63,3 +71,41 @@ async def _with_heartbeats(messages: AsyncIterator[Message]) -> AsyncIterator[st
             following = asyncio.ensure_future(anext(messages, None))
     finally:
         following.cancel()
+        ending.cancel()
+
+
+@contextlib.asynccontextmanager
+async def end_with_the_server() -> AsyncIterator[None]:
+    """Lifespan of a server. It waits for every open answer before it ends, and a stream would never be one.
+
+    The loop's own handlers hear of signals by another way (the wakeup descriptor), so that both hear of them.
+    """
+    global _ending  # noqa: PLW0603 - a process has one server
+    loop, ending = asyncio.get_running_loop(), asyncio.Event()
+
+    def told(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(ending.set)
+        if callable(before[number]):
+            before[number](number, frame)
+
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):  # only the main thread may
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.getsignal(number)
+            signal.signal(number, told)
+    _ending = ending
+    try:
+        yield
+    finally:
+        _ending = None
+        ending.set()
+
+
+_ending: asyncio.Event | None = None
+
+
+async def _the_end() -> None:
+    if _ending is None:
+        await asyncio.Event().wait()
+    else:
+        await _ending.wait()
