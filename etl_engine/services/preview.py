@@ -15,7 +15,7 @@ from etl_engine.connectors.statements import insist_on_a_query
 from etl_engine.engine.mapping import Mapper
 from etl_engine.engine.mapping_check import findings
 from etl_engine.engine.mapping_texts import in_text
-from etl_engine.errors import BadInput, Cancelled, NotCapable, Rejected
+from etl_engine.errors import BadInput, Cancelled, ConnectorError, NotCapable, Rejected
 from etl_engine.model.mapping import MappingProblem, Rule
 from etl_engine.model.preview import Cells, Preview, PreviewColumn, PreviewOrder, PreviewReject, PreviewResult
 from etl_engine.model.schema import house_columns
@@ -104,9 +104,9 @@ def _limited(connector: Reads, gone: threading.Event | None) -> Iterator[Source]
     try:
         source.limit_time(SECONDS)
         yield source
-    except Cancelled:
+    except (Cancelled, ConnectorError):
         if gone is not None and gone.is_set():
-            raise
+            raise Cancelled("Nobody waits for the preview any more") from None
         if late.is_set() or time.monotonic() - started >= SECONDS * 0.9:
             raise Rejected(
                 f"The query gave no rows within {SECONDS:.0f} seconds, and was stopped",

@@ -42,6 +42,8 @@ class MysqlSource(Source):
         self._found: Found | None = None
         self._rows: Rows | None = None
         self.identity = session.identity
+        # Asking for the columns of a query runs the functions in it, and these may write.
+        session.run("SET SESSION TRANSACTION READ ONLY")
 
     def describe(self, selection: Selection) -> Table:
         if selection.query:
@@ -96,6 +98,12 @@ class MysqlSource(Source):
         if selection.look and selection.look.nulls == "exclude":
             where = f" WHERE {back_quoted(selection.look.column)} IS NOT NULL"
         return hashes.fingerprint(self._session, self._relation(selection) + where, columns, each=each)
+
+    def limit_time(self, seconds: float) -> None:
+        if self._session.dialect.mariadb:
+            self._session.run(f"SET SESSION max_statement_time = {seconds:g}")
+        else:
+            self._session.run(f"SET SESSION max_execution_time = {round(seconds * 1000)}")
 
     def end(self) -> None:
         if self._rows:
