@@ -191,6 +191,8 @@ def _date_of_text(text: pa.Array, target: Type, _zone: str | None) -> Cells:
 
 def _moment_of_text(text: pa.Array, target: Type, zone: str | None) -> Cells:
     """Readings and instants may stand in one column; each is read for what it is."""
+    if (whole := _at_once(text, target, "^0000|^.{13}(?:[^:]|$)")) is not None:
+        return Cells(whole)
     cells = Cells(text).marked(
         _unlike(text, f"{_DATE}(?:[ T]{_CLOCK}{_OFFSET}?)?"), "is not a time such as 2024-02-29 23:59:59"
     )
@@ -204,8 +206,7 @@ def _moment_of_text(text: pa.Array, target: Type, zone: str | None) -> Cells:
         readings = _after(readings, lambda given: in_zone(given, target, zone))
     else:
         instants = _after(instants, lambda given: in_zone(given, target, zone))
-    whole = pc.if_else(zoned, instants.array, readings.array)
-    return Cells(whole, cells.marks + instants.marks + readings.marks)
+    return Cells(pc.if_else(zoned, instants.array, readings.array), cells.marks + instants.marks + readings.marks)
 
 
 def _json_of_text(text: pa.Array, _target: Type, _zone: str | None) -> Cells:
