@@ -82,7 +82,7 @@ class Engine:
         return Context(self._store, keyring, surroundings, self.dispatch)
 
     def _work_is_waiting(self) -> bool:
-        return execution_claims.waiting(self.context()) > 0
+        return execution_claims.waiting(self.context())
 
     def _local_keys(self) -> tuple[str, ...]:
         """The key file of the embedded store; made once, unless the store is already sealed with another key."""

@@ -8,19 +8,26 @@ import yaml
 
 HERE = Path(__file__).parent
 MATRIX = yaml.safe_load((HERE / "matrix.yaml").read_text())
-FAULTS = [f"F{number}" for number in (*range(1, 64), 70, 71, 73, 74, 75, *range(82, 85))]
+FAULTS = [f"F{number}" for number in (*range(1, 64), *range(70, 77), 79, 80, *range(82, 85))]
 INTEGRATION = HERE.parent / "integration"
 FILES = {
     "modes": INTEGRATION / "test_copy_modes.py",
     "cursor": INTEGRATION / "test_copy_cursor.py",
     "values": INTEGRATION / "test_copy_values.py",
     "command": INTEGRATION / "test_copy_command.py",
+    "reading": INTEGRATION / "test_files_reading.py",
+    "files": INTEGRATION / "test_copy_files.py",
+    "s3": INTEGRATION / "test_copy_s3.py",
     "points": HERE / "copy" / "test_crash_points.py",
     "kills": HERE / "copy" / "test_random_kills.py",
     "fencing": HERE / "copy" / "test_fencing.py",
     "day": HERE / "schedules" / "test_a_simulated_day.py",
     "schedules": HERE.parent / "unit" / "test_schedules_service.py",
     "cron": HERE.parent / "unit" / "test_cron.py",
+    "deaths": HERE / "executions" / "test_worker_deaths.py",
+    "processes": HERE / "executions" / "test_worker_processes.py",
+    "attempts": HERE.parent / "unit" / "test_execution_attempts.py",
+    "service": HERE.parent / "unit" / "test_executions_service.py",
     "network": HERE / "copy" / "test_network.py",
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from copying import eventually
 from executing import Scripted, quick, scripted_blocks, states, submitted, worked
-from scripted_kind import opened_context
+from scripted_kind import at_once, opened_context
 
 from etl_engine.engine.block import Output, Work
 from etl_engine.errors import BadInput, StoreUnavailable
@@ -322,8 +322,6 @@ def test_a_cancel_of_a_dead_workers_run_ends_it(ctx: Context, blocks: dict[str, 
 
 
 def test_ten_reapers_at_once_lose_a_run_once(ctx: Context, blocks: dict[str, Scripted]) -> None:
-    from scripted_kind import at_once
-
     made = submitted(ctx)
     assert execution_claims.claim(ctx, "dead")
     until = time.monotonic() + 10
@@ -331,6 +329,30 @@ def test_ten_reapers_at_once_lose_a_run_once(ctx: Context, blocks: dict[str, Scr
     lost = at_once(10, lambda _: execution_claims.reap(ctx))
     assert sum(len(one) for one in lost) == 1
     assert states(executions.get(ctx, made.id)) == ["pending@1", "running@1", "lost@1", "pending@2"]
+
+
+def test_fifty_orphans_are_found_in_one_look(ctx: Context, blocks: dict[str, Scripted]) -> None:
+    ids = {submitted(ctx).id for _ in range(50)}
+    while execution_claims.claim(ctx, "dead"):
+        pass
+    eventually(lambda: all(_expired(ctx, executions.get(ctx, one)) for one in ids), "the end of every lease")
+    assert set(execution_claims.reap(ctx)) == ids
+    assert executions.counts(ctx, executions.Query()) == {Status.PENDING: 50}
+
+
+def test_a_cancel_while_the_loss_is_decided_leaves_one_end(ctx: Context, blocks: dict[str, Scripted]) -> None:
+    ids = [submitted(ctx).id for _ in range(6)]
+    while execution_claims.claim(ctx, "dead"):
+        pass
+    eventually(lambda: all(_expired(ctx, executions.get(ctx, one)) for one in ids), "the end of every lease")
+    work = [lambda: [executions.cancel(ctx, one) for one in ids], *[lambda: execution_claims.reap(ctx)] * 3]
+    assert not [one for one in at_once(4, lambda number: work[number]()) if isinstance(one, Exception)]
+    execution_claims.reap(ctx)
+    for one in ids:
+        story = states(executions.get(ctx, one))
+        assert story[:2] == ["pending@1", "running@1"]
+        assert [state.split("@")[0] for state in story].count("cancelled") == 1
+        assert story[-1].startswith("cancelled")
 
 
 def _expired(ctx: Context, made: Execution) -> bool:
