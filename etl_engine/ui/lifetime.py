@@ -55,6 +55,9 @@ async def lifetime(app: rx.App) -> AsyncIterator[None]:
     """Lifespan of one server process."""
     from etl_engine import wiring
     from etl_engine.ui.connections.state import Connections
+    from etl_engine.ui.runs.listing import Runs
+    from etl_engine.ui.runs.pulse import watch_runs
+    from etl_engine.ui.runs.state import Run
 
     try:
         engine = await asyncio.to_thread(wiring.start, "web", rx.config.get_config().backend_port)
@@ -64,6 +67,7 @@ async def lifetime(app: rx.App) -> AsyncIterator[None]:
     watchers = [
         asyncio.create_task(watch_engine(app)),
         asyncio.create_task(watch_changes(app, {"connection": [Connections.refresh]})),
+        asyncio.create_task(watch_runs(app, [Runs.refresh, Run.refresh])),
     ]
     try:
         yield

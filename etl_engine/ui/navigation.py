@@ -13,4 +13,5 @@ class Destination:
 
 
 CONNECTIONS = Destination("database", "Connections", "/")
-PAGES = (CONNECTIONS,)  # only pages that exist: no dead links
+RUNS = Destination("play", "Runs", "/runs")
+PAGES = (CONNECTIONS, RUNS)  # only pages that exist: no dead links

@@ -30,9 +30,8 @@ class Tab:
         async def other(_: rx.State, kind: type[rx.State]) -> rx.State:
             return tab._states[kind]
 
-        router = SimpleNamespace(
-            session=SimpleNamespace(client_token="a-tab"), url=SimpleNamespace(query_parameters=self.parameters)
-        )
+        self.url = SimpleNamespace(query_parameters=self.parameters, path="/")
+        router = SimpleNamespace(session=SimpleNamespace(client_token="a-tab"), url=self.url)
         for kind in self._states:
             monkeypatch.setattr(kind, "__aenter__", enter, raising=False)
             monkeypatch.setattr(kind, "__aexit__", leave, raising=False)

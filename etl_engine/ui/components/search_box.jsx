@@ -35,7 +35,7 @@ export function SearchBox({ id, label, placeholder }) {
     const query = new URLSearchParams(window.location.search);
     if (text) query.set("q", text);
     else query.delete("q");
-    query.delete("page");
+    ["page", "before"].forEach((name) => query.delete(name));
     navigate({ search: query.toString().replaceAll("%2C", ",") }, { replace: true, preventScrollReset: true });
   };
   const clear = () => {

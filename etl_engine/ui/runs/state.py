@@ -1,0 +1,117 @@
+"""One run as one browser sees it, and what can be done with it."""
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from typing import Any
+
+import reflex as rx
+
+from etl_engine.errors import NotFound
+from etl_engine.model.execution import Execution, TaskRecord
+from etl_engine.services import executions
+from etl_engine.services.context import Context
+from etl_engine.ui.live import nudge
+from etl_engine.ui.props import event
+from etl_engine.ui.runs.address import run_address, run_of
+from etl_engine.ui.runs.detail import Shown, shown
+from etl_engine.ui.session import AskError, Trouble, ask
+from etl_engine.ui.toasts import Toasts
+
+
+class Run(rx.State):
+    """The run that the address names."""
+
+    loaded: bool = False
+    missing: bool = False
+    run: Shown = Shown()
+    cancelling: bool = False
+    retrying: bool = False
+    trouble: Trouble = Trouble()
+
+    @event(background=True)
+    async def load(self) -> None:
+        """The page was opened."""
+        async with self:
+            wanted = run_of(self.router.url.path)
+            if wanted != self.run.id:
+                self.run, self.loaded, self.trouble = Shown(), False, Trouble()
+            self.missing = not wanted
+        if wanted:
+            await self._look(wanted)
+
+    @event(background=True)
+    async def refresh(self) -> None:
+        """Runs moved on: look again at this one, if it is looked at and has not ended."""
+        async with self:
+            wanted = run_of(self.router.url.path)
+            stale = wanted and (not self.loaded or self.run.live or bool(self.trouble.message))
+        if stale and not self.missing:
+            await self._look(wanted)
+
+    @event(background=True)
+    async def cancel(self) -> None:
+        """Ask for its end."""
+        async with self:
+            wanted = run_of(self.router.url.path)
+            if not wanted or self.cancelling:
+                return
+            self.cancelling = True
+        try:
+            await ask(lambda ctx: executions.cancel(ctx, wanted))
+        except AskError as error:
+            await self._refused(error)
+        finally:
+            async with self:
+                self.cancelling = False
+        nudge()
+        await self._look(wanted)
+
+    @event(background=True)
+    async def retry(self) -> AsyncIterator[Any]:
+        """Order it again, and go there."""
+        async with self:
+            wanted = run_of(self.router.url.path)
+            if not wanted or self.retrying:
+                return
+            self.retrying = True
+        try:
+            made = await ask(lambda ctx: executions.retry(ctx, wanted))
+        except AskError as error:
+            await self._refused(error)
+            return
+        finally:
+            async with self:
+                self.retrying = False
+        nudge()
+        yield rx.redirect(run_address(made.id))
+
+    async def _look(self, wanted: str) -> None:
+        try:
+            execution, tasks, now = await ask(lambda ctx: _read(ctx, wanted))
+        except AskError as error:
+            async with self:
+                if run_of(self.router.url.path) != wanted:
+                    return
+                if isinstance(error.__cause__, NotFound):
+                    self.missing = True
+                elif not self.loaded:
+                    self.trouble = error.trouble
+            return
+        found = shown(execution, tasks, now)
+        async with self:
+            if run_of(self.router.url.path) != wanted:
+                return
+            if self.run != found:
+                self.run = found
+            if self.trouble.message:
+                self.trouble = Trouble()
+            self.loaded = True
+
+    async def _refused(self, error: AskError) -> None:
+        async with self:
+            toasts = await self.get_state(Toasts)
+            toasts._say("bad", error.trouble.message, error.trouble.hint)
+
+
+def _read(ctx: Context, wanted: str) -> tuple[Execution, list[TaskRecord], dt.datetime]:
+    return executions.get(ctx, wanted), executions.tasks(ctx, wanted), ctx.store.now()
