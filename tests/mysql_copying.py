@@ -24,7 +24,7 @@ _OPTIONS = (
     "--skip-ssl",
     "--init-command=SET time_zone = '+00:00'",
 )
-BOOKS = "_etl_ledger, _etl_streams, _etl_seen"
+BOOKS = "_etl_ledger, _etl_streams, _etl_seen, _etl_rejects"
 
 
 @dataclass

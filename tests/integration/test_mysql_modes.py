@@ -492,6 +492,33 @@ def test_parts_tile_for_any_key(road: Road, key: str) -> None:
     assert road.target.sql(query) == road.source.sql(query)
 
 
+@pytest.mark.parametrize("exists", [False, True])
+def test_rows_that_the_target_refuses_are_kept_apart(shop: Road, exists: bool) -> None:
+    """What the check and the unique key of the target say no to is found row by row, in the batch's own transaction."""
+    if exists:
+        shop.target.sql(
+            "CREATE TABLE orders (id bigint PRIMARY KEY, code varchar(20), CHECK (id <> 2999))",
+            "INSERT INTO orders VALUES (5, 'mine')",
+        )
+        options = {"query": "SELECT id, code FROM orders", "target": "orders"}
+    else:
+        shop.source.sql("INSERT INTO orders VALUES (5000, 1, CONCAT('x', CHAR(0)), 1, NOW(6), 'fine')")
+        options = {
+            "query": "SELECT id, code FROM orders UNION ALL SELECT 5, 'twice'",
+            "target": "orders",
+            "key": ("id",),
+        }
+    receipt = shop.copy(on_reject="quarantine", **options)
+    expected = {5, 2999} if exists else {5}
+    kept = shop.target.sql("SELECT `row`, reason, content FROM _etl_rejects ORDER BY `row`").splitlines()
+    assert receipt.rejected == len(kept) == len(expected)
+    assert "Duplicate entry '5'" in "".join(kept)
+    assert shop.target.sql("SELECT rejected FROM _etl_ledger") == str(len(expected))
+    assert int(shop.target.sql("SELECT COUNT(*) FROM orders")) == (2999 if exists else 3001)
+    with pytest.raises(Rejected, match="More than 1 rows"):
+        shop.copy(on_reject="quarantine", reject_limit=1, **{**options, "target": "orders"})
+
+
 def test_verify_says_what_differs(shop: Road) -> None:
     receipt = shop.copy("orders", mode="replace", verify=True)
     assert receipt.verification is not None and receipt.verification.equal

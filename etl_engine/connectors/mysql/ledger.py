@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -12,11 +13,11 @@ import pymysql
 from etl_engine.connectors.catalogue.mysql import back_quoted
 from etl_engine.connectors.mysql.refusals import translated
 from etl_engine.connectors.mysql.session import Session
-from etl_engine.connectors.rows import Claim, Entry, Mark, Moment
+from etl_engine.connectors.rows import Claim, Entry, Mark, Moment, Reject
 from etl_engine.errors import Conflict, Rejected, Stale, Throttled
 from etl_engine.model.table import TableName
 
-LEDGER, STREAMS, SEEN = "_etl_ledger", "_etl_streams", "_etl_seen"
+LEDGER, STREAMS, SEEN, REJECTS = "_etl_ledger", "_etl_streams", "_etl_seen", "_etl_rejects"
 _PATIENCE_SECONDS = 10.0  # the session of a process that was killed a moment ago is still being cleared away
 _POLL_SECONDS = 0.1
 _NO_SUCH_THREAD, _NOT_THE_OWNER = 1094, 1095
@@ -28,6 +29,7 @@ _TABLES = {
         stream varchar(64) NOT NULL, batch_id varchar(64) NOT NULL, run_id varchar(64) NOT NULL, seq bigint NOT NULL,
         cursor_in longtext, cursor_out longtext, moment longtext, `rows` bigint NOT NULL, bytes bigint NOT NULL,
         checksum varchar(128) NOT NULL, epoch bigint NOT NULL, committed_at {_NOW},
+        rejected bigint NOT NULL DEFAULT 0,
         PRIMARY KEY (stream, batch_id)) {_SHAPE}""",
     STREAMS: f"""
     CREATE TABLE IF NOT EXISTS {{0}} (
@@ -37,10 +39,15 @@ _TABLES = {
     CREATE TABLE IF NOT EXISTS {{0}} (
         stream varchar(64) NOT NULL, key_hash char(32) NOT NULL, `key` longtext NOT NULL, version longtext,
         `cursor` longtext, seen_at {_NOW}, KEY (stream, key_hash)) {_SHAPE}""",
+    REJECTS: f"""
+    CREATE TABLE IF NOT EXISTS {{0}} (
+        stream varchar(64) NOT NULL, batch_id varchar(64) NOT NULL, run_id varchar(64) NOT NULL, `row` bigint NOT NULL,
+        `column` longtext NOT NULL, value longtext NOT NULL, reason longtext NOT NULL, content longtext NOT NULL,
+        rejected_at {_NOW}, KEY (stream, batch_id)) {_SHAPE}""",
 }
 _ENTRIES = """
 SELECT stream, batch_id, run_id, seq, `rows`, bytes, checksum, epoch, cursor_in, cursor_out, moment,
-       CAST(committed_at AS CHAR)
+       CAST(committed_at AS CHAR), rejected
 FROM {0} WHERE stream = %s
 """
 
@@ -61,7 +68,7 @@ class Ledger:
 
     def there(self) -> bool:
         (found,) = self._session.one(
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s AND table_name IN (%s, %s, %s)",
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s AND table_name IN (%s, %s, %s, %s)",
             (self._schema, *_TABLES),
         )
         return bool(found == len(_TABLES))
@@ -148,7 +155,7 @@ class Ledger:
             )
         session.change(
             f"INSERT INTO {self.table(LEDGER)} (stream, batch_id, run_id, seq, cursor_in, cursor_out, moment, `rows`, "  # noqa: S608
-            "bytes, checksum, epoch) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "bytes, checksum, epoch, rejected) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 entry.stream,
                 entry.batch_id,
@@ -161,8 +168,23 @@ class Ledger:
                 entry.bytes,
                 entry.checksum,
                 entry.epoch,
+                entry.rejected,
             ),
         )
+
+    def keep_apart(self, claim: Claim, batch_id: str, rejects: Sequence[Reject]) -> None:
+        """Inside the transaction of the rows."""
+        table = self.table(REJECTS)
+        with self._session.cursor("keeping rejected rows apart") as cursor:
+            cursor.execute(f"DELETE FROM {table} WHERE stream = %s AND batch_id = %s", (claim.stream, batch_id))  # noqa: S608
+            cursor.executemany(
+                f"INSERT INTO {table} (stream, batch_id, run_id, `row`, `column`, value, reason, content) "  # noqa: S608
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    (claim.stream, batch_id, claim.run_id, one.row, one.column, one.value, one.reason, one.content)
+                    for one in rejects
+                ],
+            )
 
     def intent(self, stream: str) -> str:
         found = self._session.rows(
@@ -237,7 +259,7 @@ class Ledger:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    stream, batch_id, run_id, seq, rows, size, checksum, epoch, cursor_in, cursor_out, moment, at = row
+    stream, batch_id, run_id, seq, rows, size, checksum, epoch, cursor_in, cursor_out, moment, at, rejected = row
     return Entry(
         stream,
         batch_id,
@@ -251,6 +273,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         _read(cursor_out),
         _moment(moment),
         at,
+        rejected,
     )
 
 

@@ -42,6 +42,7 @@ _PINS = (
 )
 _MARIADB_PINS = ("SET SESSION max_statement_time = 0", "SET SESSION idle_transaction_timeout = 0")
 _MYSQL_PINS = ("SET SESSION max_execution_time = 0",)
+_SINCE_MYSQL_8 = ("SET SESSION information_schema_stats_expiry = 0",)  # sizes of tables as they are, not of yesterday
 _VERSION = re.compile(r"^(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")
 OLDEST_MARIADB, OLDEST_MYSQL = (10, 3, 0), (5, 7, 0)
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 90_000}
@@ -246,6 +247,8 @@ def open_session(config: ServerConfig, surroundings: Surroundings) -> Session:
     try:
         session.run(*_PINS)
         session.run(*(_MARIADB_PINS if session.dialect.mariadb else _MYSQL_PINS))
+        if not session.dialect.mariadb and session.dialect.version >= (8, 0, 0):
+            session.run(*_SINCE_MYSQL_8)
         _insist_on_version(session)
     except BaseException:
         session.close()

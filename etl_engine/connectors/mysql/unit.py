@@ -1,7 +1,7 @@
 """One transaction in MySQL: rows, ledger line and cursor, together or not at all."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pymysql
 from pymysql.constants import SERVER_STATUS
@@ -14,7 +14,7 @@ from etl_engine.connectors.mysql.refusals import KIND, translated
 from etl_engine.connectors.mysql.session import Session
 from etl_engine.connectors.mysql.shapes import create_table, described
 from etl_engine.connectors.mysql.values import text_of
-from etl_engine.connectors.rows import Claim, Entry, Place, Rows, Unit, UnknownCommit
+from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
 from etl_engine.errors import Cancelled, Conflict, ConnectorError, EtlError, Rejected, Unreachable
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
@@ -120,6 +120,22 @@ class MysqlUnit(Unit):
 
     def succeed(self, key: Sequence[str]) -> None:
         """What takes the place was made with its key, and takes it after the commit."""
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        self._begin()
+        session = self._session
+        session.run("SAVEPOINT etl_attempt")
+        try:
+            yield
+        except Rejected:
+            session.run("ROLLBACK TO SAVEPOINT etl_attempt")
+            raise
+        session.run("RELEASE SAVEPOINT etl_attempt")
+
+    def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
+        self._begin()
+        self._ledger.keep_apart(self._claim, batch_id, rejects)
 
     def record(self, entry: Entry) -> None:
         self._begin()
