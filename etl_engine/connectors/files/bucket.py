@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, JsonValue, SecretStr, StringConstraints, model_validator
 
 from etl_engine.connectors.tls import Wish
 from etl_engine.model.connection import ConnectionConfig
@@ -19,6 +19,11 @@ NEITHER_OR_BOTH: list[JsonValue] = [
 ]
 
 
+def _stripped(secret: SecretStr) -> SecretStr:
+    """Keys are read from files, which end with a line break, and never have one themselves."""
+    return SecretStr(secret.get_secret_value().strip())
+
+
 def _no_way_out(path: str) -> str:
     if ".." in path.split("/") or "//" in path or path.startswith("/"):
         raise ValueError("must be a path such as raw/2024, without '..' and not beginning with /")
@@ -29,6 +34,10 @@ Bucket = Annotated[str, StringConstraints(pattern=BUCKET_NAME)]
 Prefix = Annotated[
     Plain, AfterValidator(_no_way_out), Described(**{"not": {"pattern": r"(^|/)\.\.(/|$)|//|^/"}, "maxLength": 500})
 ]
+
+
+AccessKey = Annotated[Plain, Field(min_length=1, max_length=256)]
+SecretKey = Annotated[Secret, Field(min_length=1, max_length=1024), AfterValidator(_stripped)]
 
 
 class BucketFields(ConnectionConfig):
@@ -55,10 +64,8 @@ class BucketFields(ConnectionConfig):
             description="https://host/bucket rather than https://bucket.host; right for most services.",
         ),
     ] = True
-    access_key: Annotated[
-        Plain | None, Field(title="Access key", description="None: a public bucket.", min_length=1, max_length=256)
-    ] = None
-    secret_key: Annotated[Secret | None, Field(title="Secret key", min_length=1, max_length=1024)] = None
+    access_key: Annotated[AccessKey | None, Field(title="Access key", description="None: a public bucket.")] = None
+    secret_key: Annotated[SecretKey | None, Field(title="Secret key")] = None
     tls_mode: Annotated[
         Literal["disable", "require", "verify-full"],
         Field(

@@ -60,7 +60,12 @@ def _under(folder: Folder, path: str, options: FileOptions) -> list[Item]:
     matches = None
     if _PATTERN.search(path):
         fixed = _PATTERN.split(path)[0].rpartition("/")[0]
-        matches = re.compile(translated(path))
+        try:
+            matches = re.compile(translated(path))
+        except re.error as error:
+            raise BadInput(
+                f"The pattern {path} cannot be read: {error}", hint="Look at its square brackets."
+            ) from error
     found = []
     for item in folder.items(fixed):
         inner = item.path.removeprefix(f"{fixed}/") if fixed else item.path
