@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from services import opened_context
+from scripted_kind import opened_context
 
 from etl_engine.connectors import registry
 from etl_engine.connectors.files.finding import translated
