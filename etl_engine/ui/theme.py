@@ -40,6 +40,7 @@ KIND_BADGE = {
     "mysql": "purple",
     "postgresql": "grey",
     "sqlite": "blue",
+    "duckdb": "amber",
     "files": "green",
     "s3": "amber",
     "lake": "blue",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -38,6 +39,10 @@ def good(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
     if kind == "sqlite":
         sqlite3.connect(tmp_path / "shop.db").close()
         yield {"database": "shop.db"}, Surroundings(file_roots=(tmp_path,))
+        return
+    if kind == "duckdb":
+        duckdb.connect(tmp_path / "shop.duckdb").close()
+        yield {"database": "shop.duckdb"}, Surroundings(file_roots=(tmp_path,))
         return
     if kind in ("files", "lake"):
         yield {"folder": "."}, Surroundings(file_roots=(tmp_path,))
@@ -129,7 +134,7 @@ def test_a_driver_that_is_missing_names_what_to_install(kind: str, good: Any, mo
     record = registry.kind(kind)
     monkeypatch.setitem(sys.modules, record.driver, None)
     done = climb(kind, surroundings, **values)
-    step = {"sqlite": "database", "files": "files", "lake": "files"}.get(kind, "login")
+    step = {"sqlite": "database", "duckdb": "database", "files": "files", "lake": "files"}.get(kind, "login")
     failure = fault(done, step, "driver-missing", Who.YOU, record.driver)
     assert failure.fix == f'pip install "etl-engine[{record.extra}]"'
 

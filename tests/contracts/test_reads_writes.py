@@ -24,7 +24,7 @@ from etl_engine.connectors.rows import (
 )
 from etl_engine.errors import BadInput, EtlError, Missing, Unreachable
 
-CAPABLE = {"files", "lake", "mysql", "postgresql", "s3", "sqlite"}  # the kinds this suite runs for
+CAPABLE = {"duckdb", "files", "lake", "mysql", "postgresql", "s3", "sqlite"}  # the kinds this suite runs for
 
 
 @pytest.fixture(params=["mysql", "postgresql"])

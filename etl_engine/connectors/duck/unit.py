@@ -1,0 +1,224 @@
+"""One transaction in DuckDB: rows, ledger line and cursor, together or not at all."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from etl_engine.connectors.duck import catalog
+from etl_engine.connectors.duck.catalog import listed, quoted
+from etl_engine.connectors.duck.ledger import SEEN, Ledger
+from etl_engine.connectors.duck.refusals import KIND, translated
+from etl_engine.connectors.duck.session import Session
+from etl_engine.connectors.duck.types import house_type, is_nested, writing
+from etl_engine.connectors.names import double_quoted
+from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
+from etl_engine.errors import NotCapable, Rejected
+from etl_engine.faultpoints import faultpoint
+from etl_engine.model.table import Column, TableName
+
+STAGE = "temp.main._etl_stage"
+_COMING = "_etl_coming"
+# Rows seen longer ago than this can only come again after a transaction that stays open for as long.
+_REMEMBERED = "INTERVAL 2 DAY"
+_UNCERTAIN = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException)
+
+
+class DuckdbUnit(Unit):
+    """Begins with the first statement, and leaves nothing behind unless it is committed."""
+
+    def __init__(self, session: Session, ledger: Ledger, claim: Claim, name: TableName) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._claim = claim
+        self._name = name
+        self._into = {Place.STAGE: STAGE, Place.TARGET: quoted(name), Place.SUCCESSOR: quoted(name)}
+        self._staged = False
+        session.begin()
+
+    def create(self, place: Place, columns: Sequence[Column], key: Sequence[str] = ()) -> None:
+        session = self._session
+        if place is Place.STAGE:
+            session.run(create_table(STAGE, columns, (), temporary=True), doing="making the stage")
+            self._staged = True
+            return
+        existing = catalog.find(session, quoted(self._name)) if place is Place.SUCCESSOR else None
+        if existing is None:
+            session.run(create_table(quoted(self._name), columns, key), doing=f"making {self._name}")
+            return
+        self._empty(existing)
+
+    def add_columns(self, columns: Sequence[Column]) -> None:
+        for column in columns:
+            statement = f"ALTER TABLE {quoted(self._name)} ADD COLUMN {double_quoted(column.name)} {column.native}"
+            self._session.run(statement, doing=f"adding the column {column.name} to {self._name}")
+
+    def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
+        natives = self._natives(place)
+        made = ", ".join(writing(double_quoted(name), natives[name], house_type(natives[name])) for name in columns)
+        insert = f"INSERT INTO {self._into[place]} ({listed(columns)}) SELECT {made} FROM {_COMING}"  # noqa: S608
+        nested = [(name, natives[name]) for name in columns if is_nested(natives[name])]
+        taken = 0
+        for batch in rows.batches():
+            table = pa.Table.from_arrays(list(map(_readable, batch.columns)), names=list(columns))
+            self._session.connection.register(_COMING, table)
+            try:
+                for name, native in nested:
+                    self._insist_on_whole(name, native, taken)
+                taken += self._affected(insert)
+            finally:
+                with contextlib.suppress(duckdb.Error):
+                    self._session.connection.unregister(_COMING)
+            faultpoint("copy.loading")
+        return taken
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """A refused row ends the whole transaction here: there is no going back to a point inside it."""
+        try:
+            yield
+        except Rejected as error:
+            raise NotCapable(
+                f"{error.message}; DuckDB cannot undo a part of a transaction, so the row cannot be kept apart",
+                hint=error.hint or "Repair the row, or leave it out with --query.",
+            ) from error
+
+    def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
+        self._ledger.keep_apart(self._claim, batch_id, rejects)
+
+    def append_staged(self, columns: Sequence[str]) -> int:
+        return self._affected(
+            f"INSERT INTO {quoted(self._name)} ({listed(columns)}) SELECT {listed(columns)} FROM {STAGE}"  # noqa: S608
+        )
+
+    def drop_seen(self, key: Sequence[str], version: Sequence[str], *, versions_hold: bool) -> int:
+        row_version, cursor, _ = map(double_quoted, version)
+        seen = self._ledger.table(SEEN)
+        same = f"n.version IS NOT DISTINCT FROM s.{row_version}" if versions_hold else "true"
+        matching = (
+            f"n.stream = ? AND n.key = {_key_text(key)} AND n.cursor IS NOT DISTINCT FROM s.{cursor} AND "
+            f"({same} OR s.{row_version} IS NULL OR n.version IS NULL)"
+        )
+        self._affected(f"UPDATE {seen} AS n SET seen_at = now() FROM {STAGE} s WHERE {matching}", self._claim.stream)  # noqa: S608
+        return self._affected(f"DELETE FROM {STAGE} AS s USING {seen} n WHERE {matching}", self._claim.stream)  # noqa: S608
+
+    def remember_seen(self, key: Sequence[str], version: Sequence[str]) -> None:
+        row_version, cursor, again = map(double_quoted, version)
+        seen = self._ledger.table(SEEN)
+        self._affected(f"DELETE FROM {seen} WHERE stream = ? AND seen_at < now() - {_REMEMBERED}", self._claim.stream)  # noqa: S608
+        self._affected(
+            f"INSERT INTO {seen} (stream, key, version, cursor) "  # noqa: S608
+            f"SELECT ?, {_key_text(key)}, s.{row_version}, s.{cursor} FROM {STAGE} s WHERE s.{again} = 'true'",
+            self._claim.stream,
+        )
+
+    def merge_staged(self, columns: Sequence[str], key: Sequence[str], newest: str, *, distinct: bool) -> int:
+        self._insist_on_keys(key)
+        values, order = listed(columns), ""
+        chosen = values
+        if not distinct:
+            # The same row wins whatever the order they came in: newest first, then by what the whole row says.
+            by = f"{double_quoted(newest)} DESC NULLS LAST, " if newest else ""
+            whole = ", ".join(f"CAST({double_quoted(name)} AS VARCHAR) DESC NULLS LAST" for name in columns)
+            chosen, order = f"DISTINCT ON ({listed(key)}) {values}", f" ORDER BY {listed(key)}, {by}{whole}"
+        others = [name for name in columns if name not in key]
+        changes = ", ".join(f"{double_quoted(name)} = EXCLUDED.{double_quoted(name)}" for name in others)
+        return self._affected(
+            f"INSERT INTO {quoted(self._name)} ({values}) SELECT {chosen} FROM {STAGE}{order} "  # noqa: S608
+            f"ON CONFLICT ({listed(key)}) DO {f'UPDATE SET {changes}' if others else 'NOTHING'}"
+        )
+
+    def succeed(self, key: Sequence[str]) -> None:
+        """The rows are in the target already, which was emptied or made with its key."""
+
+    def record(self, entry: Entry) -> None:
+        self._ledger.record(self._claim, entry)
+
+    def commit(self) -> None:
+        if self._staged:
+            self._session.run(f"DROP TABLE {STAGE}")
+        faultpoint("copy.committing")
+        try:
+            self._session.commit()
+        except duckdb.Error as error:
+            made = translated(error, self._session.file, f"committing into {self._name}")
+            if isinstance(error, _UNCERTAIN):
+                raise UnknownCommit(str(made)) from error
+            raise made from error
+
+    def rollback(self) -> None:
+        self._session.rollback()
+
+    def _empty(self, existing: catalog.Found) -> None:
+        """The old rows go, and the table stays with its indexes, its defaults and all that refers to it by name."""
+        referring = self._session.rows(
+            "SELECT table_name FROM duckdb_constraints() WHERE database_name = current_database() AND schema_name = ? "
+            "AND constraint_type = 'FOREIGN KEY' AND referenced_table = ? AND table_name <> ? LIMIT 1",
+            (existing.name.schema, existing.name.name, existing.name.name),
+        )
+        if referring:
+            raise Rejected(
+                f"{referring[0][0]} refers to {self._name} by a foreign key: replacing all of its rows would leave "
+                "those without their row",
+                kind=KIND,
+                hint="Use --mode merge with --key, or drop the foreign key for the time of the copy.",
+            )
+        self._session.run(f"DELETE FROM {existing.sql}", doing=f"emptying {self._name}")  # noqa: S608
+
+    def _natives(self, place: Place) -> dict[str, str]:
+        rows = self._session.rows(f"DESCRIBE {self._into[place]}")
+        return {row[0]: row[1] for row in rows}
+
+    def _affected(self, statement: str, *values: str) -> int:
+        return self._session.changed(statement, *values, doing=f"writing to {self._name}")
+
+    def _insist_on_whole(self, name: str, native: str, before: int) -> None:
+        """A struct drops fields that it does not have, without a word: what it became must say what it was."""
+        column = double_quoted(name)
+        was = f"to_json(CAST({column} AS JSON))"
+        became = f"to_json({writing(column, native, house_type(native))})"
+        found = self._session.rows(
+            f"SELECT {column} FROM {_COMING} WHERE CAST({was} AS VARCHAR) <> CAST({became} AS VARCHAR) LIMIT 1",  # noqa: S608
+            doing=f"writing to {self._name}",
+        )
+        if found:
+            raise Rejected(
+                f"After row {before}: the value {str(found[0][0])[:200]!r} of the column {name} does not fit {native}",
+                kind=KIND,
+                hint="Make the column of the target JSON.",
+            )
+
+    def _insist_on_keys(self, key: Sequence[str]) -> None:
+        null = " OR ".join(f"{double_quoted(name)} IS NULL" for name in key)
+        (missing,) = self._session.one(f"SELECT count(*) FROM {STAGE} WHERE {null}")  # noqa: S608
+        if missing:
+            raise Rejected(
+                f"{missing} row{'s have' if missing > 1 else ' has'} NULL in the key ({', '.join(key)}): they cannot "
+                "be told apart, and merging them would write them again every time",
+                kind=KIND,
+                hint="Repair them in the source, leave them out with --query, or choose another --key.",
+            )
+
+
+def create_table(sql_name: str, columns: Sequence[Column], key: Sequence[str], *, temporary: bool = False) -> str:
+    lines = [
+        f"{double_quoted(column.name)} {column.native}{'' if column.nullable or temporary else ' NOT NULL'}"
+        for column in columns
+    ]
+    if key:
+        lines.append(f"PRIMARY KEY ({listed(key)})")
+    inside = ",\n    ".join(lines)
+    if temporary:
+        return f"CREATE TEMP TABLE {sql_name.rpartition('.')[2]} (\n    {inside}\n)"
+    return f"CREATE TABLE {sql_name} (\n    {inside}\n)"
+
+
+def _readable(values: pa.Array) -> pa.Array:
+    """The library reads decimals of up to 38 digits from Arrow; longer ones go as text."""
+    return values.cast(pa.string()) if pa.types.is_decimal256(values.type) else values
+
+
+def _key_text(key: Sequence[str]) -> str:
+    parts = ", ".join(f"CAST(s.{double_quoted(name)} AS VARCHAR)" for name in key)
+    return f"CAST(to_json([{parts}]) AS VARCHAR)"
