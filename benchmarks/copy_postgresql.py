@@ -80,7 +80,7 @@ class Bench:
         return time.perf_counter() - began, used.ru_maxrss * 1024
 
     def reset(self, *, filled: bool) -> None:
-        drop = "DROP TABLE IF EXISTS tgt, tgt_new, _etl_ledger, _etl_streams, _etl_seen"
+        drop = "DROP TABLE IF EXISTS tgt, tgt_new, _etl_ledger, _etl_streams, _etl_seen, _etl_rejects"
         self.server.sql(drop, f"CREATE TABLE tgt ({SHAPE.format('PRIMARY KEY')})", database="b")
         if filled:
             self.ours("append")
@@ -106,8 +106,8 @@ class Bench:
         }[mode]
         return self.sh(f"{out} | {into} " + " ".join(f'-c "{step}"' for step in steps))
 
-    def ours(self, mode: str) -> tuple[float, int]:
-        return self.measured(self.command("copy", "a", "src", "b", "tgt", "--mode", mode, "--json"))
+    def ours(self, mode: str, *more: str) -> tuple[float, int]:
+        return self.measured(self.command("copy", "a", "src", "b", "tgt", "--mode", mode, "--json", *more))
 
     def idle(self) -> tuple[float, int]:
         return self.measured(self.command("--version"))
@@ -118,28 +118,60 @@ class Bench:
             raise SystemExit("the target is not what the source is")
 
 
+def modes(bench: Bench, repeat: int) -> None:
+    print("| mode | floor s | etl-engine copy s | ratio | memory MB |\n|---|---|---|---|---|", flush=True)
+    for mode in ("append", "replace", "merge"):
+        floors, ours, memory = [], [], 0
+        for _ in range(repeat):
+            bench.reset(filled=False)
+            floors.append(bench.floor(mode)[0])
+            bench.check()
+            bench.reset(filled=False)
+            seconds, peak = bench.ours(mode)
+            bench.check()
+            ours.append(seconds)
+            memory = max(memory, peak)
+        floor, took = statistics.median(floors), statistics.median(ours)
+        print(f"| {mode} | {floor:.2f} | {took:.2f} | {took / floor:.2f} | {memory / 1e6:.0f} |", flush=True)
+
+
+def lanes(bench: Bench, repeat: int) -> None:
+    """Appending in each lane, in turns; the ratio is to the relay."""
+    ways = {
+        "relay": ("--lane", "relay"),
+        "text": ("--lane", "text", "--readers", "1"),
+        "typed": ("--lane", "typed", "--readers", "1"),
+        "typed, 2 readers": ("--lane", "typed", "--readers", "2"),
+    }
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    peaks = dict.fromkeys(ways, 0)
+    for _ in range(repeat):
+        for name, options in ways.items():
+            bench.reset(filled=False)
+            seconds, peak = bench.ours("append", *options)
+            bench.check()
+            took[name].append(seconds)
+            peaks[name] = max(peaks[name], peak)
+    print("| lane | seconds | to the relay | memory MB |\n|---|---|---|---|", flush=True)
+    relay = statistics.median(took["relay"])
+    for name, all_seconds in took.items():
+        seconds = statistics.median(all_seconds)
+        print(f"| {name} | {seconds:.2f} | {seconds / relay:.2f} | {peaks[name] / 1e6:.0f} |", flush=True)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rows", type=int, default=2_000_000)
     arguments.add_argument("--repeat", type=int, default=3)
+    arguments.add_argument("--only", choices=("modes", "lanes"))
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, temporary(start_postgres, settings=SETTINGS) as server:
         bench = Bench(server, Path(folder), chosen.rows)
-        print(f"{chosen.rows:,} rows, {chosen.repeat} times interleaved, {os.cpu_count()} cores", flush=True)
-        print("| mode | floor s | etl-engine copy s | ratio | memory MB |\n|---|---|---|---|---|", flush=True)
-        for mode in ("append", "replace", "merge"):
-            floors, ours, memory = [], [], 0
-            for _ in range(chosen.repeat):
-                bench.reset(filled=False)
-                floors.append(bench.floor(mode)[0])
-                bench.check()
-                bench.reset(filled=False)
-                seconds, peak = bench.ours(mode)
-                bench.check()
-                ours.append(seconds)
-                memory = max(memory, peak)
-            floor, took = statistics.median(floors), statistics.median(ours)
-            print(f"| {mode} | {floor:.2f} | {took:.2f} | {took / floor:.2f} | {memory / 1e6:.0f} |", flush=True)
+        print(f"{chosen.rows:,} rows, {chosen.repeat} times in turns, {os.cpu_count()} cores", flush=True)
+        if chosen.only != "lanes":
+            modes(bench, chosen.repeat)
+        if chosen.only != "modes":
+            lanes(bench, chosen.repeat)
         start = statistics.median(bench.idle()[0] for _ in range(3))
         print(f"the command's own start: {start:.2f} s (in every figure of etl-engine copy)")
 

@@ -7,9 +7,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _MOST_IN_ONE_ARRAY = (1 << 31) - 1
+_PIECE = 1 << 20
 
 
-def to_hexadecimal(values: pa.Array) -> pa.Array:
+def to_hexadecimal(values: pa.Array, before: str = "") -> pa.Array:
+    """The digits, behind a text that stands before each of them."""
+    if len(values) == 1 and values[0].is_valid:
+        return _one(values[0].as_buffer(), before.encode())
+    digits = _digits(values)
+    return pc.binary_join_element_wise(before, digits, "") if before else digits
+
+
+def _one(data: pa.Buffer, before: bytes) -> pa.Array:
+    """Without a copy on the way: it may be a cell of a hundred megabytes."""
+    start, view = len(before), memoryview(data)
+    text = bytearray(start + 2 * len(view))
+    text[:start] = before
+    for at in range(0, len(view), _PIECE):
+        text[start + 2 * at : start + 2 * (at + _PIECE)] = binascii.hexlify(view[at : at + _PIECE])
+    return _made(pa.string(), np.array([0, len(text)]), text)
+
+
+def _digits(values: pa.Array) -> pa.Array:
     values = values.cast(pa.binary())
     _, _, data = values.buffers()
     starts = _starts(values)
@@ -37,6 +56,6 @@ def _starts(values: pa.Array) -> np.ndarray:
     return np.frombuffer(offsets, dtype=np.int32, count=len(values) + values.offset + 1)[values.offset :]
 
 
-def _made(type_: pa.DataType, starts: np.ndarray, data: bytes) -> pa.Array:
+def _made(type_: pa.DataType, starts: np.ndarray, data: bytes | bytearray) -> pa.Array:
     buffers = [None, pa.py_buffer(starts.astype(np.int32)), pa.py_buffer(data)]
     return pa.Array.from_buffers(type_, len(starts) - 1, buffers)

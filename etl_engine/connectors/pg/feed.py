@@ -82,7 +82,7 @@ def _in_pieces(text: bytes) -> Iterator[bytes]:
 
 def _column(values: pa.Array, field: pa.Field, arrays: frozenset[str]) -> pa.Array:
     if pa.types.is_binary(field.type):
-        return pc.binary_join_element_wise("\\x", to_hexadecimal(values), "")
+        return to_hexadecimal(values, "\\x")
     if pa.types.is_timestamp(field.type) and field.type.tz:
         return pc.binary_join_element_wise(values.cast(pa.timestamp(field.type.unit)).cast(pa.string()), "+00", "")
     if field.name in arrays:

@@ -39,6 +39,9 @@ RUNS: dict[str, dict[str, Any]] = {
     "merge": {"mode": "merge"},
     "merge-parts": {"mode": "merge", "slice_rows": 300},
     "merge-cursor": {"mode": "merge", "cursor": "at"},
+    "append-typed": {"mode": "append", "lane": "typed", "readers": 2},
+    "replace-kept-apart": {"mode": "replace", "on_reject": "quarantine"},
+    "append-typed-cursor": {"mode": "append", "lane": "typed", "cursor": "at"},
 }
 
 
@@ -54,7 +57,7 @@ def test_every_point_in_the_code_is_tried() -> None:
 
 
 def prepare(pair: Pair, mode: str) -> None:
-    pair.t("DROP TABLE IF EXISTS orders, _etl_ledger, _etl_streams, _etl_seen")
+    pair.t("DROP TABLE IF EXISTS orders, _etl_ledger, _etl_streams, _etl_seen, _etl_rejects")
     pair.s(
         "DROP TABLE IF EXISTS orders",
         "CREATE TABLE orders (id bigint PRIMARY KEY, v text, at timestamptz NOT NULL)",
