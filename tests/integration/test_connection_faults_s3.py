@@ -183,9 +183,15 @@ def test_nobody_listens() -> None:
     fault(look(free_port()), "tcp", "connection-refused", Who.YOU)
 
 
-def test_no_such_host() -> None:
+def test_no_such_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
     done = look(443, host="no-such-host.invalid")
-    assert done.health.failure and done.health.failure.key == "dns"
+    fault(done, "dns", "host-not-found", Who.YOU, "no-such-host.invalid")
+    done = look(443, host="storage.invalid", path_style=False)
+    fault(done, "dns", "host-not-found", Who.YOU, "bucket.storage.invalid")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "::ffff:127.0.0.1"])

@@ -330,3 +330,47 @@ def test_requests_are_signed_as_amazon_s_own_library_signs_them(method: str, key
         pytest.skip("this botocore signs with its own clock alone")
     assert names == theirs.split("SignedHeaders=")[1].split(",")[0]
     assert ours["authorization"] == theirs
+
+
+class Lying:
+    """A swap whose answer is lost once, after it was done or before."""
+
+    def __init__(self, real: Any, *, done: bool, raising: Exception | None) -> None:
+        self.real, self.done, self.raising, self.left = real, done, raising, 1
+
+    def __call__(self, folder: Any, path: str, data: bytes, version: str | None) -> str | None:
+        counts = b'"committed_at"' in data and self.left
+        if not counts:
+            return self.real(folder, path, data, version)
+        self.left = 0
+        if self.done:
+            self.real(folder, path, data, version)
+        if self.raising:
+            raise self.raising
+        return None
+
+
+@pytest.mark.parametrize("kind", ["s3", "lake"])
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("lost", [True, False], ids=["unreachable", "somebody-was-first"])
+def test_a_swap_whose_answer_is_lost_counts_once(
+    tmp_path: Path, s3_server: S3Server, bucket: str, kind: str, done: bool, lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = file_tables.bucket if kind == "s3" else file_tables.lake_in_bucket
+    place = make(s3_server, bucket)
+    plain = file_tables.folder(tmp_path / "plain", csv_types="infer")
+    (tmp_path / "plain" / "t.csv").write_text("id\n1\n2\n3\n")
+    raising = Unreachable("the line broke", kind="s3") if lost else None
+    lying = Lying(s3.S3Folder.swap, done=done, raising=raising)
+
+    def swap(folder: Any, path: str, data: bytes, version: str | None) -> str | None:
+        return lying(folder, path, data, version)
+
+    monkeypatch.setattr(s3.S3Folder, "swap", swap)
+    receipt = copy(plain, "t.csv", place, "t")
+    assert lying.left == 0
+    assert receipt.batches == 1
+    explorer = place.connector.explore()
+    assert explorer.describe("t").rows == 3
+    assert sorted(row[0] or "" for row in explorer.sample("t", 10)) == ["1", "2", "3"]
+    explorer.close()

@@ -19,7 +19,7 @@ from etl_engine.errors import Rejected
 from etl_engine.model.table import Column, Family, Type
 
 # Rows are collected into row groups of about so many bytes: readers skip and decompress by the group.
-GROUP_BYTES = 32 << 20
+GROUP_BYTES = 16 << 20
 _GROUP_ROWS = 1 << 20
 NULL_REFUSED = "not-null"  # by which a row is at fault, and not the disk
 _NO_EXPONENT = 5  # decimal places up to which Arrow writes a number plainly

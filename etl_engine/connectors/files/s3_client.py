@@ -96,8 +96,13 @@ class Client:
             else:
                 if reply.status < 300 or reply.status in accept:
                     return reply
+                answer = Answer.of(reply.status, reply.body, reply.headers)
+                if once and reply.status in _AGAIN and answer.code != "SlowDown":
+                    raise Unreachable(
+                        f"{self.where} does not know whether it did it ({reply.status}), asked to {doing}", kind="s3"
+                    )
                 if reply.status not in _AGAIN or last:
-                    raise self.refusal(Answer.of(reply.status, reply.body, reply.headers), doing)
+                    raise self.refusal(answer, doing)
             self._wait(0.2 * 2**attempt)
         raise AssertionError("the last attempt answers or raises")
 

@@ -1,5 +1,6 @@
 """The ledger of the lake: one document for each stream beside the table, true as far as Delta's own numbers go."""
 
+import contextlib
 from typing import Any
 
 from deltalake import DeltaTable
@@ -7,7 +8,7 @@ from deltalake import DeltaTable
 from etl_engine.connectors.files.manifest import LEDGER, Ledger, Manifest, counted, delete_quietly, entries_of
 from etl_engine.connectors.lake.place import Lake
 from etl_engine.connectors.rows import Claim, Entry
-from etl_engine.errors import Stale
+from etl_engine.errors import EtlError, Stale
 
 
 class LakeLedger:
@@ -60,16 +61,26 @@ class LakeLedger:
         def work(state: Manifest) -> None:
             self._ledger.insist(state, claim)
             now = state.streams[claim.stream]
+            pending = now.setdefault("pending", {})
+            already = [int(one) for one, what in pending.items() if files and what["files"] == files]
+            if already:  # the answer to the first try was lost, and it had been done
+                made[:] = already
+                return
             number = now.get("number", 0) + 1
             line = Manifest(streams={claim.stream: {"run_id": entry.run_id, "running": True}})
             counted(line, entry, rejects)
-            pending = now.setdefault("pending", {})
             pending[str(number)] = {"entry": line.entries[0], "files": files, "seen": seen}
             now["number"] = number
             made[:] = [number]
 
         self._ledger.change(work)
         return made[0]
+
+    def done(self, number: int) -> None:
+        """The table has it. Where its line cannot be put in its place now, whoever reads the ledger next does it."""
+        self._number = number
+        with contextlib.suppress(EtlError):
+            self.settle(self._stream)
 
     def settle(self, stream: str) -> None:
         """Put the lines in their place whose numbers the table has; take away the files of those it will never have."""
@@ -96,12 +107,13 @@ def _settled(state: Manifest, stream: str, committed: int) -> list[str]:
     now = state.streams.get(stream, {})
     gone: list[str] = []
     pending: dict[str, Any] = now.get("pending", {})
+    kept = {path for number, one in pending.items() if int(number) >= committed for path in one["files"]}
     for number in sorted(map(int, pending)):
         if number > committed:
             break
         one = pending.pop(str(number))
         if number < committed:
-            gone += one["files"]
+            gone += [path for path in one["files"] if path not in kept]
             continue
         state.entries.append(one["entry"])
         if one["seen"]:

@@ -151,11 +151,11 @@ class LakeUnit(Unit):
             if isinstance(error, CommitFailedError) and "oncurrent" in str(error):
                 raise self._lost(error) from error
             self._settle(number, error)
-        self._ledger.settle(self._claim.stream)
-        self._close_stage()
-        if files:
+        if files:  # from here on they are the table's, whatever else fails
             files.release()
             self._files = None
+        self._close_stage()
+        self._ledger.done(number)
 
     def rollback(self) -> None:
         self._close_stage()
