@@ -84,6 +84,10 @@ class Conversion:
         """The row, which is in the target's carriers, as a JSON object of exact texts."""
         return _content(batch, row, [one.target for one in self._columns])
 
+    def shown(self, batch: pa.RecordBatch, number: int) -> str:
+        """A column of the one row, which is in the target's carriers, as it is written in a message."""
+        return (exact(batch.column(number)[0], self._columns[number].target.type) or "")[:SHOWN_CHARACTERS]
+
     def _reject(self, batch: pa.RecordBatch, before: int, row: int, blamed: dict[int, pa.Array]) -> Reject:
         number = next(number for number, bad in blamed.items() if bad[row].as_py())
         one = self._columns[number]

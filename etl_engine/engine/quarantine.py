@@ -84,11 +84,21 @@ class Sifting:
             if batch.num_rows == 1:
                 rows.leave_out(1)
                 number = rows.number_of(before)
-                self._quarantine.take(Reject(number, "", "", f"is refused: {error}", rows.conversion.content(batch, 0)))
+                column, value = _blamed(error, rows, batch, columns)
+                reason = f"is refused: {error}"
+                self._quarantine.take(Reject(number, column, value, reason, rows.conversion.content(batch, 0)))
                 return 0
         middle = batch.num_rows // 2
         parts = ((batch.slice(0, middle), before), (batch.slice(middle), before + middle))
         return sum(self._sift(rows, part, at, place, columns) for part, at in parts)
+
+
+def _blamed(error: Rejected, rows: Converted, batch: pa.RecordBatch, columns: Sequence[str]) -> tuple[str, str]:
+    """The column that the target named, and what the one row has in it; nothing where it blames the whole row."""
+    column = str(error.context.get("column", ""))
+    if column not in columns:
+        return "", ""
+    return column, rows.conversion.shown(batch, columns.index(column))
 
 
 class OneBatch(Rows):

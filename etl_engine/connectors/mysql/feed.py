@@ -5,6 +5,7 @@ the rows fed, is an error, and the transaction is rolled back.
 """
 
 import io
+import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -28,6 +29,7 @@ from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, Family
 
 _NAME = "etl-engine rows"
+_COLUMN = re.compile(r"column (?:`[^`]*`\.)*[`']([^`']+)[`'] at row")
 _PACKET_BYTES = 1 << 18
 _STATEMENT_BYTES = 4 << 20
 _STALLED_SECONDS = 600.0
@@ -146,17 +148,20 @@ class _Feed:
             kind=KIND,
             native_code="1048",
             hint=HINTS[1048],
+            context={"column": column.name},
         )
 
     def _refuse(self, taken: int) -> None:
         told = self._session.rows("SHOW WARNINGS LIMIT 3")
         number, text = (int(told[0][1]), str(told[0][2])) if told else (0, "it does not say why")
+        column = _COLUMN.search(text)
         more = f", and {len(told) - 1} more such" if len(told) > 1 else ""
         raise Rejected(
             f"{self._what} would not hold these rows as they are ({taken} of {self._fed} taken): {text}{more}",
             kind=KIND,
             native_code=str(number or ""),
             hint=HINTS.get(number, "Widen the column of the target, or give it the type of the source."),
+            context={"column": column[1]} if column else None,
         )
 
     def _end_early(self, lines: "_Line") -> None:

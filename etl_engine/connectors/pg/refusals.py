@@ -7,7 +7,16 @@ import psycopg2
 
 from etl_engine.connectors.fault import said
 from etl_engine.connectors.names import double_quoted
-from etl_engine.errors import Cancelled, ConnectorError, Missing, Refused, Rejected, Throttled, Unreachable
+from etl_engine.errors import (
+    Cancelled,
+    ConnectorError,
+    ContextValue,
+    Missing,
+    Refused,
+    Rejected,
+    Throttled,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from etl_engine.connectors.pg.session import Session
@@ -34,6 +43,7 @@ _HINTS = {
     "42601": "Correct the query.",
     "42501": "Ask the owner for the right.",
 }
+_COLUMN = re.compile(r"COPY .+, line \d+, column ([^:\n]+)")
 _SCHEMA_OR_TABLE = re.compile(r"(?:for|of|in|to) (table|view|relation|schema|sequence|function) \"?([^\"]+)\"?")
 
 
@@ -67,6 +77,7 @@ def translated(error: psycopg2.Error, session: "Session", doing: str = "") -> Ex
         kind=_KIND,
         native_code=state,
         hint=diag.message_hint or _HINTS.get(state, ""),
+        context=_column(diag),
     )
 
 
@@ -81,6 +92,13 @@ def grant(told: str, user: str) -> str:
     if kind == "schema":
         return f"GRANT USAGE, CREATE ON SCHEMA {double_quoted(name)} TO {double_quoted(user)};"
     return f"GRANT SELECT ON {double_quoted(name)} TO {double_quoted(user)};"
+
+
+def _column(diag: psycopg2.extensions.Diagnostics) -> dict[str, ContextValue]:
+    """Which column it was about, where the server says so."""
+    found = _COLUMN.search(diag.context or "")
+    name = diag.column_name or (found[1] if found else "")
+    return {"column": name} if name else {}
 
 
 def _place(diag: psycopg2.extensions.Diagnostics) -> str:

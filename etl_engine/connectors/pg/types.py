@@ -88,6 +88,8 @@ def _text(type_: Type) -> str:
 
 
 def _moment(type_: Type) -> str:
+    if (type_.precision or 0) > MICROSECONDS:
+        return "text"  # the server would round without a word
     digits = "" if type_.precision in (None, MICROSECONDS) else f"({type_.precision})"
     return f"{type_.family.value}{digits} {'with' if type_.zoned else 'without'} time zone"
 

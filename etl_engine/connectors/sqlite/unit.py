@@ -273,6 +273,7 @@ def _refuse_nan(array: pa.Array, name: str, before: int) -> None:
             f"Row {row}: the column {name} is NaN, which SQLite cannot hold",
             kind=KIND,
             hint="Make it NULL with --query, or keep such rows apart with --on-reject quarantine.",
+            context={"column": name},
         )
 
 
