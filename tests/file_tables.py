@@ -149,19 +149,25 @@ def parquet(path: Path, query: str = "SELECT * FROM t ORDER BY ALL") -> list[tup
         return session.execute(query).fetchall()
 
 
-def delta(path: Path, query: str = "SELECT * FROM t ORDER BY ALL") -> list[tuple[Any, ...]]:
-    """What the log of a Delta table leads to, read here by hand and by DuckDB: not by the library that wrote it."""
-    live: dict[str, None] = {}
+def live(path: Path) -> list[str]:
+    """The files that the log of a Delta table leads to, read here by hand: not by the library that wrote it."""
+    found: dict[str, None] = {}
     for log in sorted((path / "_delta_log").glob("*.json")):
         for line in log.read_text().splitlines():
             action = json.loads(line)
             if "add" in action:
-                live[action["add"]["path"]] = None
+                found[action["add"]["path"]] = None
             elif "remove" in action:
-                live.pop(action["remove"]["path"], None)
+                found.pop(action["remove"]["path"], None)
+    return list(found)
+
+
+def delta(path: Path, query: str = "SELECT * FROM t ORDER BY ALL") -> list[tuple[Any, ...]]:
+    """What is in the files that the log leads to, found by DuckDB."""
+    names = live(path)
     with duckdb.connect() as session:
-        if not live:
+        if not names:
             return []
-        files = ", ".join(f"'{path / name}'" for name in live)
+        files = ", ".join(f"'{path / name}'" for name in names)
         session.execute(f"CREATE VIEW t AS SELECT * FROM read_parquet([{files}], union_by_name=true)")
         return session.execute(query).fetchall()
