@@ -45,7 +45,7 @@ POINTS = dict.fromkeys(RUNS, BOOKS) | {
 
 @pytest.fixture
 def ctx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
-    quick(monkeypatch, lease=2.0)
+    quick(monkeypatch, lease=1.2)
     with opened_context(tmp_path) as context:
         yield context
 
