@@ -8,12 +8,12 @@ from etl_engine.api.app import beside_pages, create_api
 from etl_engine.api.streams import end_with_the_server
 from etl_engine.ui.failures import error_boundary, toast_unexpected
 from etl_engine.ui.lifetime import lifetime
-from etl_engine.ui.pages import connections, not_found, run, runs
+from etl_engine.ui.pages import connections, not_found, overview, run, runs, schedules
 from etl_engine.ui.theme import PRIMARY
 from etl_engine.workers.pool import local_workers
 from etl_engine.workers.reaper import reap
 
-__all__ = ["api", "app", "connections", "not_found", "run", "runs"]
+__all__ = ["api", "app", "connections", "not_found", "overview", "run", "runs", "schedules"]
 
 config = get_config()
 api = create_api(

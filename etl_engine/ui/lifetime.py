@@ -55,9 +55,11 @@ async def lifetime(app: rx.App) -> AsyncIterator[None]:
     """Lifespan of one server process."""
     from etl_engine import wiring
     from etl_engine.ui.connections.state import Connections
+    from etl_engine.ui.overview.state import Overview
     from etl_engine.ui.runs.listing import Runs
     from etl_engine.ui.runs.pulse import watch_runs
     from etl_engine.ui.runs.state import Run
+    from etl_engine.ui.schedules.listing import Schedules
 
     try:
         engine = await asyncio.to_thread(wiring.start, "web", rx.config.get_config().backend_port)
@@ -66,8 +68,10 @@ async def lifetime(app: rx.App) -> AsyncIterator[None]:
         os._exit(1)  # whatever is raised here, SystemExit too, the server prints with a traceback
     watchers = [
         asyncio.create_task(watch_engine(app)),
-        asyncio.create_task(watch_changes(app, {"connection": [Connections.refresh]})),
-        asyncio.create_task(watch_runs(app, [Runs.refresh, Run.refresh])),
+        asyncio.create_task(
+            watch_changes(app, {"connection": [Connections.refresh], "schedule": [Schedules.refresh, Overview.refresh]})
+        ),
+        asyncio.create_task(watch_runs(app, [Runs.refresh, Run.refresh, Schedules.refresh, Overview.refresh])),
     ]
     try:
         yield

@@ -14,4 +14,6 @@ class Destination:
 
 CONNECTIONS = Destination("database", "Connections", "/")
 RUNS = Destination("play", "Runs", "/runs")
-PAGES = (CONNECTIONS, RUNS)  # only pages that exist: no dead links
+SCHEDULES = Destination("clock-3", "Schedules", "/schedules")
+OVERVIEW = Destination("layout-dashboard", "Overview", "/overview")
+PAGES = (OVERVIEW, CONNECTIONS, RUNS, SCHEDULES)  # only pages that exist: no dead links

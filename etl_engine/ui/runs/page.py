@@ -39,7 +39,7 @@ def _run() -> rx.Component:
         _head(),
         rx.cond(This.percent >= 0, _progress()),
         rx.cond(This.error != "", _failure()),
-        rx.el.ul(rx.foreach(This.tiles, _tile), aria_label="Numbers", class_name="tiles"),
+        rx.el.ul(rx.foreach(This.tiles, number_tile), aria_label="Numbers", class_name="tiles"),
         rx.el.div(_timeline(), _history(), class_name="run-columns"),
         rx.cond(This.kept_note != "", _quarantine()),
         run_log(This.id, This.live, This.log_lines),
@@ -113,7 +113,7 @@ def _failure() -> rx.Component:
     )
 
 
-def _tile(tile: Tile) -> rx.Component:
+def number_tile(tile: Tile) -> rx.Component:
     return rx.el.li(
         rx.el.span(tile.title),
         rx.el.b(tile.value, title=tile.exact, class_name=tile.tone),

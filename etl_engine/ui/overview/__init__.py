@@ -1,0 +1,1 @@
+"""The overview: what is broken, running, late and next."""
