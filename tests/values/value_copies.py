@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from value_ends import End, Found
+from value_rows import NATIVES, fits, thought_of
 
 from etl_engine.engine import transfer
 from etl_engine.engine.transfer import Ends
@@ -17,6 +18,7 @@ class Ways:
     sources: dict[str, End]
     targets: dict[str, End]
     _filled: dict[str, tuple[str, Found]] = field(default_factory=dict)
+    _given: dict[str, str] = field(default_factory=dict)
 
     def corpus(self, kind: str) -> tuple[str, Found]:
         """The name of the table with the corpus, and what its own reader finds in it."""
@@ -25,6 +27,13 @@ class Ways:
             name = end.fill("corpus")
             self._filled[kind] = name, end.read(name)
         return self._filled[kind]
+
+    def rows(self, kind: str) -> str:
+        """The name of the table with the thousand rows, those of them that the kind can hold."""
+        if kind not in self._given:
+            numbered = [(number, *row) for number, row in enumerate(thought_of()) if fits(kind, row)]
+            self._given[kind] = self.sources[kind].give("any_rows", NATIVES[kind], numbered)
+        return self._given[kind]
 
 
 def _order(target: str, what: dict[str, object]) -> CopyOrder:

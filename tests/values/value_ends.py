@@ -1,17 +1,21 @@
 """Ends of copies: each is filled by its own system's client, and read by its own system's reader."""
 
+import datetime as dt
 import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from copying import Pair
 from mysql_copying import Database
-from value_cases import CORPUS, Case, rows
+from value_cases import CORPUS, Case
+from value_cases import rows as corpus_rows
+from value_rows import MEANINGS, literal
 
 from etl_engine.connectors import registry
 from etl_engine.connectors.contract import Surroundings
@@ -33,6 +37,10 @@ class End(ABC):
 
     def fill(self, table: str) -> str:
         """Write the corpus; answers how the table is named as a source."""
+        raise NotImplementedError
+
+    def give(self, table: str, natives: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> str:
+        """Write rows of the columns of `value_rows`, under their numbers."""
         raise NotImplementedError
 
     @abstractmethod
@@ -64,6 +72,14 @@ def kept_rows(contents: Iterable[Sequence[str]]) -> list[Kept]:
     return [(int(json.loads(content)["id"]), column, value) for column, value, content in contents]
 
 
+def _columns(natives: Sequence[Any]) -> str:
+    return ", ".join(f"{name} {native}" for name, native in zip(MEANINGS, natives, strict=True))
+
+
+def _values(kind: str, rows: Sequence[tuple[Any, ...]]) -> str:
+    return ", ".join(f"({', '.join(literal(kind, value) for value in row)})" for row in rows)
+
+
 class Postgresql(End):
     """By psql."""
 
@@ -84,8 +100,16 @@ class Postgresql(End):
         cases = CORPUS[self.kind]
         self._sql(
             f"CREATE TABLE {table} (id int PRIMARY KEY, {_shape(cases)})",
-            ";".join(f"INSERT INTO {table} (id, {name}) VALUES ({n}, {value})" for n, name, value in rows(self.kind)),
+            ";".join(
+                f"INSERT INTO {table} (id, {name}) VALUES ({n}, {value})" for n, name, value in corpus_rows(self.kind)
+            ),
         )
+        return table
+
+    def give(self, table: str, natives: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> str:
+        self._sql(f"CREATE TABLE {table} (id int PRIMARY KEY, {_columns(natives)})")
+        for part in (rows[start : start + 200] for start in range(0, len(rows), 200)):
+            self._sql(f"INSERT INTO {table} VALUES {_values(self.kind, part)}")
         return table
 
     def read(self, table: str) -> Found:
@@ -130,7 +154,14 @@ class Mysql(End):
         self._database.sql(
             f"CREATE TABLE {table} (id int PRIMARY KEY, {_shape(cases)}) ROW_FORMAT=DYNAMIC",
             _LAX,
-            *(f"INSERT INTO {table} (id, {name}) VALUES ({n}, {value})" for n, name, value in rows(self.kind)),
+            *(f"INSERT INTO {table} (id, {name}) VALUES ({n}, {value})" for n, name, value in corpus_rows(self.kind)),
+        )
+        return table
+
+    def give(self, table: str, natives: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> str:
+        self._database.sql(
+            f"CREATE TABLE {table} (id int PRIMARY KEY, {_columns(natives)}) COLLATE utf8mb4_bin",
+            f"INSERT INTO {table} VALUES {_values(self.kind, rows)}",
         )
         return table
 
@@ -185,8 +216,15 @@ class Sqlite(End):
     def fill(self, table: str) -> str:
         self._sql(
             f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {_shape(CORPUS[self.kind])})",
-            *(f"INSERT INTO {table} (id, {name}) VALUES ({n}, {value})" for n, name, value in rows(self.kind)),
+            *(f"INSERT INTO {table} (id, {name}) VALUES ({n}, {value})" for n, name, value in corpus_rows(self.kind)),
         )
+        return table
+
+    def give(self, table: str, natives: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> str:
+        self._sql(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {_columns(natives)})")
+        with closing(sqlite3.connect(self._path)) as database, database:
+            marks = ", ".join("?" * (len(natives) + 1))
+            database.executemany(f"INSERT INTO {table} VALUES ({marks})", [list(map(_bound, row)) for row in rows])
         return table
 
     def read(self, table: str) -> Found:
@@ -197,6 +235,13 @@ class Sqlite(End):
         return kept_rows(
             self._sql(f"SELECT \"column\", value, content FROM _etl_rejects WHERE run_id = '{receipt.run_id}'")[1]
         )
+
+
+def _bound(value: Any) -> Any:
+    """The module has no dates and no decimals of its own."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat(" ")
+    return str(value) if isinstance(value, Decimal | dt.date) else value
 
 
 def _made(kind: str, path: Path) -> Any:
@@ -236,8 +281,17 @@ class Duckdb(End):
     def fill(self, table: str) -> str:
         self._sql(
             f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {_shape(CORPUS[self.kind])})",
-            *(f"INSERT INTO {table} (id, {name}) VALUES ({n}, {value})" for n, name, value in rows(self.kind)),
+            *(f"INSERT INTO {table} (id, {name}) VALUES ({n}, {value})" for n, name, value in corpus_rows(self.kind)),
         )
+        return table
+
+    def give(self, table: str, natives: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> str:
+        self._sql(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {_columns(natives)})")
+        with duckdb.connect(self._path) as database:
+            database.begin()
+            marks = ", ".join("?" * (len(natives) + 1))
+            database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            database.commit()
         return table
 
     def read(self, table: str) -> Found:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from value_cases import CORPUS, rows
 from value_ends import End, Found, Kept, found_rows, kept_rows, python_text
+from value_rows import MEANINGS
 
 from etl_engine.model.copies import CopyReceipt
 
@@ -55,6 +56,14 @@ class Parquet(_Files):
             values = [_evaluated(value) if one == name else None for _, one, value in flat]
             columns[name] = pa.array(values, _arrow_type(case.native))
         pq.write_table(pa.table(columns), self._folder / f"{table}.parquet")
+        return f"{table}.parquet"
+
+    def give(self, table: str, natives: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> str:
+        types = {"id": pa.int32(), **dict(zip(MEANINGS, natives, strict=True))}
+        arrays = [
+            pa.array(values, type_) for values, type_ in zip(zip(*rows, strict=True), types.values(), strict=True)
+        ]
+        pq.write_table(pa.table(arrays, names=list(types)), self._folder / f"{table}.parquet")
         return f"{table}.parquet"
 
     def read(self, table: str) -> Found:
