@@ -4,9 +4,11 @@ import datetime as dt
 import json
 import os
 import signal
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -161,3 +163,34 @@ def test_a_worker_tells_its_health_and_its_figures(ctx: Context, tmp_path: Path)
         assert 'etl_executions{status="success"} 1.0' in figures
         assert 'etl_worker_slots{state="free"}' in figures
         assert "etl_store_up 1.0" in figures
+
+
+def test_a_worker_tells_of_a_failure(ctx: Context, pair: Pair, tmp_path: Path) -> None:
+    told: list[dict[str, object]] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            assert self.headers["webhook-signature"].startswith("v1,")
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    receiver = HTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=receiver.serve_forever, daemon=True)
+    thread.start()
+    made = ordered_copy(ctx, saved_pair(ctx, pair), table="nowhere")
+    hook = {"WEBHOOK_URL": f"http://127.0.0.1:{receiver.server_address[1]}/", "WEBHOOK_SECRET": "sixteen characters"}
+    try:
+        with worker_service(tmp_path, **hook):
+            now = when_final(ctx, made.id)
+            assert (now.status, now.error and now.error.code) == (Status.FAILED, "missing")
+            eventually(lambda: bool(told), "that it is told", 30)
+    finally:
+        receiver.shutdown()
+        receiver.server_close()
+        thread.join(5)
+    assert [one["type"] for one in told] == ["execution.failed"]
+    assert made.id in json.dumps(told)
