@@ -224,7 +224,7 @@ class Run:
         try:
             totals = self._strategy.load(unit, batch)
         except Rejected:
-            if kept.full:
+            if kept.full or self._source_failed():
                 raise
             # Something in it breaks a rule of the target: once more, in parts that may fail on their own.
             self._stop_reading()
@@ -241,6 +241,15 @@ class Run:
             unit = again
         kept.insist_on_share(totals.rows)
         return unit, batch, totals, kept.rejects
+
+    def _source_failed(self) -> bool:
+        """Whether it was the source that broke: then another try at the target finds nothing."""
+        try:
+            if self._reading:
+                self._reading.check()
+        except EtlError:
+            return True
+        return False
 
     def _stop_reading(self) -> None:
         if self._reading:

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
 from etl_engine.connectors.arrow_rows import bounded
-from etl_engine.connectors.hexadecimal import to_hexadecimal
 from etl_engine.connectors.rows import Rows
 from etl_engine.faultpoints import faultpoint
 
@@ -82,8 +80,12 @@ def _in_pieces(text: bytes) -> Iterator[bytes]:
 
 def _column(values: pa.Array, field: pa.Field, arrays: frozenset[str]) -> pa.Array:
     if pa.types.is_binary(field.type):
+        from etl_engine.connectors.hexadecimal import to_hexadecimal
+
         return to_hexadecimal(values, "\\x")
     if pa.types.is_timestamp(field.type) and field.type.tz:
+        import pyarrow.compute as pc
+
         return pc.binary_join_element_wise(values.cast(pa.timestamp(field.type.unit)).cast(pa.string()), "+00", "")
     if field.name in arrays:
         return pa.array([None if one is None else _array_literal(one) for one in values.to_pylist()], pa.string())

@@ -35,7 +35,8 @@ def copied(work: Work, order: CopyOrder, seen_as: Callable[[Source], Source] = l
     with ExitStack() as stack:
         source = stack.enter_context(work.open(order.source_id, Reads))
         target = stack.enter_context(work.open(order.target_id, Writes))
-        ends = Ends(lambda: seen_as(source.open_source()), lambda: journal.watching(target.open_destination()))
+        reader = target.open_source if isinstance(target, Reads) else None  # for --verify
+        ends = Ends(lambda: seen_as(source.open_source()), lambda: journal.watching(target.open_destination()), reader)
         try:
             receipt = transfer.run(order, ends, work.progress, work.stop)
         except _DoneBefore:
