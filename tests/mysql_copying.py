@@ -92,7 +92,8 @@ class Road:
 
     @property
     def ends(self) -> Ends:
-        return Ends(self.source.connector().open_source, self.target.connector().open_destination)
+        target = self.target.connector()
+        return Ends(self.source.connector().open_source, target.open_destination, target.open_source)
 
     def order(self, table: str = "", target: str = "", **options: Any) -> CopyOrder:
         values = {"source_id": "1", "target_id": "2", "table": table, "target": target or table}

@@ -528,6 +528,21 @@ def test_verify_says_what_differs(shop: Road) -> None:
     assert receipt.verification.columns == ["code"]
 
 
+def test_verify_knows_a_value_in_a_wider_type(road: Road) -> None:
+    road.source.sql(
+        "CREATE TABLE t (id int(9) zerofill PRIMARY KEY, d decimal(9,2), at datetime(3), f float, span time(2), "
+        "c char(9) CHARACTER SET latin1)",
+        "INSERT INTO t VALUES (1, 1.5, '2026-01-01 00:00:00.120', 0.1, '-100:00:00.5', 'é')",
+        "INSERT INTO t VALUES (2, NULL, NULL, 1e30, NULL, '')",
+    )
+    road.target.sql(
+        "CREATE TABLE t (id bigint PRIMARY KEY, d decimal(20,6), at datetime(6), f double, span time(6), c varchar(20))"
+    )
+    receipt = road.copy("t", verify=True)
+    assert receipt.verification is not None and receipt.verification.equal, receipt.verification
+    assert road.target.sql("SELECT f, d FROM t WHERE id = 1") == "0.10000000149011612\t1.500000"
+
+
 def test_a_second_run_is_told_of_the_first_and_may_take_over(shop: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "_PATIENCE_SECONDS", 0.3)
     first = shop.target.connector().open_destination()

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,35 @@ def _without_local_infile(server: MariadbServer) -> None:
     with pytest.raises(Rejected, match="Incorrect string value"):
         road.copy("t", "n", mode="append")
     assert road.target.sql("SELECT COUNT(*) FROM n") == "0"
+
+
+@pytest.mark.parametrize("mode", ["append", "replace", "merge"])
+def test_a_server_that_folds_the_names_of_tables(road: Road, folding: Road, mode: str) -> None:
+    road.source.sql("CREATE TABLE Orders (Id int PRIMARY KEY, v varchar(9))", "INSERT INTO Orders VALUES (1, 'x')")
+    for _ in range(2):
+        receipt = Road(road.source, folding.target).copy("Orders", "Orders", mode=mode, restart=True, verify=True)
+        assert receipt.verification is not None and receipt.verification.equal
+        if mode == "append":
+            folding.target.sql("DELETE FROM orders")
+    assert folding.target.sql("SHOW TABLES LIKE 'orders'") == "orders"
+    if mode != "append":
+        assert Road(folding.target, road.target).copy("ORDERS", "back").rows == 1
+    folding.target.sql("DROP TABLE orders")
+
+
+@pytest.fixture(scope="module")
+def folding() -> Iterator[Road]:
+    with temporary(start_mariadb, settings={"lower-case-table-names": "1"}) as server:
+        server.sql("CREATE DATABASE a", "CREATE DATABASE b")
+        yield Road(Database(server, "a"), Database(server, "b"))
+
+
+def test_names_that_differ_by_case_only_are_two_tables(road: Road) -> None:
+    road.source.sql("CREATE TABLE orders (id int PRIMARY KEY)", "INSERT INTO orders VALUES (1)")
+    road.target.sql("CREATE TABLE Orders (id int PRIMARY KEY)", "INSERT INTO Orders VALUES (7)")
+    road.copy("orders", mode="replace")
+    assert road.target.sql("SELECT * FROM Orders") == "7"
+    road.same("orders")
 
 
 def test_a_port_where_nobody_or_somebody_else_listens_is_told(road: Road) -> None:

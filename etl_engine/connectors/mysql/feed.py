@@ -31,7 +31,7 @@ from etl_engine.model.table import Column, Family
 _NAME = "etl-engine rows"
 _COLUMN = re.compile(r"column (?:`[^`]*`\.)*[`']([^`']+)[`'] at row")
 _PACKET_BYTES = 1 << 18
-_STATEMENT_BYTES = 4 << 20
+_STATEMENT_BYTES = 1 << 20
 _STALLED_SECONDS = 600.0
 # The server, or the account's client library, does not take rows from the client.
 _NO_LOCAL_LOAD = {1148, 3948, 4166, 1235, 1295}

@@ -28,10 +28,17 @@ def fingerprint(session: Session, relation: str, columns: Sequence[Column], *, e
 
 
 def _bytes_of(column: Column) -> str:
-    """The same bytes for the same value, whatever the character set it is stored in."""
-    name = back_quoted(column.name)
-    if column.type.family is Family.BYTES or as_hex(column.type):
+    """The same bytes for the same value, whatever type or character set the column has that it is read from."""
+    name, type_ = back_quoted(column.name), column.type
+    if type_.family is Family.BYTES or as_hex(type_):
         return name
-    if column.type.family is Family.TEXT:
+    if type_.family is Family.TEXT:
         return f"CONVERT({name} USING utf8mb4)"
+    if type_.family is Family.DECIMAL:
+        return f"CAST(CAST({name} AS DECIMAL({type_.precision},{type_.scale or 0})) AS CHAR)"
+    if type_.family in (Family.TIMESTAMP, Family.INTERVAL):
+        kind = "DATETIME" if type_.family is Family.TIMESTAMP else "TIME"
+        return f"CAST(CAST({name} AS {kind}({type_.precision or 0})) AS CHAR)"
+    if type_.family in (Family.INTEGER, Family.FLOAT):  # not the zeros of ZEROFILL, not the six digits of FLOAT
+        return f"CAST({name} {'+ 0' if type_.family is Family.INTEGER else '* 1E0'} AS CHAR)"
     return f"CAST({asked(column)} AS CHAR)"

@@ -25,6 +25,7 @@ from etl_engine.model.connection import ServerConfig
 OPEN_SECONDS = 15.0
 # A send that makes no way for so long looks after the session: a server that killed it lets us wait for 107 s.
 SEND_SECONDS = 5.0
+WRITE_SECONDS = 120.0  # for one statement
 LOCK_SECONDS = 30
 _CLEARING_SECONDS = 5
 _SQL_MODE = (
@@ -287,7 +288,7 @@ def _login(config: ServerConfig, surroundings: Surroundings) -> Any:
         ssl_disabled=wish.mode == "disable",
         program_name="etl-engine",
         read_timeout=max(1.0, deadline.left()),
-        write_timeout=SEND_SECONDS,
+        write_timeout=WRITE_SECONDS,
     )
     made.wish = wish
     if not wish.needs_tls:
