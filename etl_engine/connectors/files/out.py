@@ -230,8 +230,7 @@ class _Jsonl(_Lines):
             before = "{" if not number else ","
             parts += [f"{before}{json.dumps(one.name, ensure_ascii=False)}:", fragments(array, one.type)]
         rows = pc.binary_join_element_wise(*parts, "}\n", "")
-        for text in rows.to_pylist():
-            self._stream.write(text.encode())
+        self._stream.write("".join(rows.to_pylist()).encode())
 
 
 def fragments(array: pa.Array, type_: Type) -> pa.Array:
