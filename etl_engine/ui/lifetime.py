@@ -60,6 +60,7 @@ async def lifetime(app: rx.App) -> AsyncIterator[None]:
     from etl_engine.ui.runs.pulse import watch_runs
     from etl_engine.ui.runs.state import Run
     from etl_engine.ui.schedules.listing import Schedules
+    from etl_engine.ui.schemas.state import Schemas
 
     try:
         engine = await asyncio.to_thread(wiring.start, "web", rx.config.get_config().backend_port)
@@ -69,7 +70,15 @@ async def lifetime(app: rx.App) -> AsyncIterator[None]:
     watchers = [
         asyncio.create_task(watch_engine(app)),
         asyncio.create_task(
-            watch_changes(app, {"connection": [Connections.refresh], "schedule": [Schedules.refresh, Overview.refresh]})
+            watch_changes(
+                app,
+                {
+                    "connection": [Connections.refresh],
+                    "mapping": [Schemas.refresh],
+                    "schedule": [Schedules.refresh, Overview.refresh],
+                    "schema": [Schemas.refresh],
+                },
+            )
         ),
         asyncio.create_task(watch_runs(app, [Runs.refresh, Run.refresh, Schedules.refresh, Overview.refresh])),
     ]

@@ -16,4 +16,5 @@ CONNECTIONS = Destination("database", "Connections", "/")
 RUNS = Destination("play", "Runs", "/runs")
 SCHEDULES = Destination("clock-3", "Schedules", "/schedules")
 OVERVIEW = Destination("layout-dashboard", "Overview", "/overview")
-PAGES = (OVERVIEW, CONNECTIONS, RUNS, SCHEDULES)  # only pages that exist: no dead links
+SCHEMAS = Destination("table-properties", "Schemas", "/schemas")
+PAGES = (OVERVIEW, CONNECTIONS, SCHEMAS, RUNS, SCHEDULES)  # only pages that exist: no dead links

@@ -9,6 +9,12 @@ import etl_engine.etl_engine as app_module
 
 # What a handler may do without a right: look at its own screen. Everything else asks a service, which asks for one.
 PUBLIC = {
+    "SchemaForm.open_new": "its own browser's form",
+    "SchemaForm.close": "its own browser's form",
+    "SchemaForm.add": "its own browser's form",
+    "SchemaForm.remove": "its own browser's form",
+    "SchemaForm.move": "its own browser's form",
+    "Schemas.keep": "its own browser's question",
     "ConnectionForm.visit": "hands on to open_new and open_edit",
     "ConnectionForm.leave_form": "its own browser's dialog",
     "ConnectionForm.escape": "its own browser's dialog and test",
@@ -29,6 +35,12 @@ PUBLIC = {
     "Toasts.unexpected": "its own browser's message",
 }
 GUARDED = {
+    "Schemas.load": "schema:read and mapping:read, asked by the services",
+    "Schemas.refresh": "schema:read and mapping:read, asked by the services",
+    "Schemas.ask_to_delete": "schema:read, asked by services.schemas",
+    "Schemas.delete": "schema:read and schema:delete, asked by services.schemas",
+    "SchemaForm.open_edit": "schema:read, asked by services.schemas",
+    "SchemaForm.save": "schema:create or schema:update, asked by services.schemas",
     "Connections.load": "connection:read, asked by services.connection_overview",
     "Connections.refresh": "connection:read, asked by services.connection_overview",
     "ConnectionActions.ask_to_delete": "connection:read, asked by services.connections",
