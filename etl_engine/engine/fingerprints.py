@@ -11,6 +11,9 @@ from etl_engine.engine.exact_text import as_text
 from etl_engine.model.table import Column, Family, Type
 
 _JSON = (Family.JSON, Family.ARRAY)
+_NUMBER = "\0{}".format  # digit by digit, and not the same as a text of these digits
+_READ = json.JSONDecoder(parse_int=_NUMBER, parse_float=_NUMBER).decode
+_WRITE = json.JSONEncoder(sort_keys=True).encode
 _MOMENTS = (Family.DATE, Family.TIME, Family.TIMESTAMP)
 
 
@@ -56,6 +59,6 @@ def _without_zeros(text: pa.Array, zeros: str, dot: str) -> pa.Array:
 
 def _settled(text: str) -> str:
     try:
-        return json.dumps(json.loads(text, parse_int=str, parse_float=str), sort_keys=True)
+        return _WRITE(_READ(text))
     except (ValueError, RecursionError):
         return text
