@@ -11,11 +11,13 @@ A fire leaves the queue when the other two are done. Whatever is found half done
 
 import datetime as dt
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from etl_engine.errors import BadInput, Conflict, DuplicateKey, EtlError, NotFound
+import structlog
+
+from etl_engine.errors import BadInput, Conflict, DuplicateKey, EtlError, NotFound, StoreUnavailable
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model import cron
 from etl_engine.model.collections import FIRES, SCHEDULES
@@ -24,6 +26,8 @@ from etl_engine.services import access, executions, mappings
 from etl_engine.services.context import Context
 from etl_engine.store.contract import Document
 from etl_engine.store.ids import new_id
+
+log = structlog.get_logger("etl_engine.schedules")
 
 GRACE = dt.timedelta(seconds=60)  # a fire that is no later than this was not missed
 LOOK_BACK = dt.timedelta(days=31)  # older fires are not made up for, whatever the policy
@@ -49,9 +53,22 @@ def tick(ctx: Context, *, now: dt.datetime | None = None) -> Ticked:
     due = ctx.store.find(
         SCHEDULES.name, {"enabled": True, "next_run_at": {"$lte": now}}, sort=[("next_run_at", 1)], limit=AT_ONCE
     )
-    decided = sum(_decide(ctx, schedule, now) for schedule in due)
-    delivered = sum(_deliver(ctx, schedule, now) for schedule in _waiting(ctx))
-    return Ticked(decided, delivered, len(due) == AT_ONCE)
+    decided = sum(_apart(_decide, ctx, schedule, now) for schedule in due)
+    delivered = sum(_apart(_deliver, ctx, schedule, now) for schedule in _waiting(ctx))
+    return Ticked(decided, delivered, bool(decided) and len(due) == AT_ONCE)
+
+
+def _apart(
+    do: Callable[[Context, Document, dt.datetime], int], ctx: Context, schedule: Document, now: dt.datetime
+) -> int:
+    """One schedule that breaks must not keep the others from firing."""
+    try:
+        return do(ctx, schedule, now)
+    except StoreUnavailable:
+        raise
+    except Exception:
+        log.exception("a schedule could not be fired", schedule=schedule["_id"])
+        return 0
 
 
 def purge(ctx: Context) -> int:

@@ -261,6 +261,13 @@ def test_a_fire_that_cannot_be_run_says_why_and_the_next_one_is_tried(
     assert schedules.get(ctx, made.id).last_problem is None
 
 
+def test_a_schedule_that_is_broken_keeps_no_other_from_firing(ctx: Context, make: Callable[..., Schedule]) -> None:
+    broken, sound = make(name="A broken one"), make(name="A sound one")
+    ctx.store.update(SCHEDULES.name, {"_id": broken.id}, {"cron_expression": "nonsense"})
+    assert tick(ctx, now=due(sound)).delivered == 1
+    assert ran(ctx) == [due(sound)]
+
+
 @pytest.mark.parametrize("policy", ["allow", "skip", "queue"])
 @pytest.mark.parametrize("point", POINTS)
 def test_a_scheduler_that_dies_at_any_point_leaves_one_run(
