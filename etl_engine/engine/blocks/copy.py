@@ -59,7 +59,7 @@ class _Journal:
         self._work = work
         self._order = order
         self._kept: dict[str, Any] = dict(work.kept)
-        self._before: int | None = None  # rows that earlier attempts have committed
+        self._before: list[Entry] | None = None  # what earlier attempts have committed, and this one leaves as it is
 
     def watching(self, destination: Destination) -> Destination:
         return cast(Destination, _Watched(destination, self))
@@ -71,16 +71,18 @@ class _Journal:
         if claim.run_id != self._kept.get("run_id"):
             self._keep({"run_id": claim.run_id, "stream": claim.stream, "complete": False})
         if self._before is None:  # later claims are this attempt's own, after a connection broke
-            self._before = sum(entry.rows for entry in entries) if self._order.mode == "append" else 0
+            self._before = _by_part(entries) if self._order.mode == "append" else []
 
     def finishing(self, claim: Claim, entries: list[Entry]) -> None:
         """Before the ledger hears of the end: whoever takes this up later must know whose end that was."""
+        entries = _by_part(entries)
         self._keep(
             {
                 "run_id": claim.run_id,
                 "stream": claim.stream,
                 "complete": True,
                 "rows": sum(entry.rows for entry in entries),
+                "rejected": sum(entry.rejected for entry in entries),
                 "bytes": sum(entry.bytes for entry in entries),
                 "batches": len(entries),
             }
@@ -90,8 +92,9 @@ class _Journal:
         note = self._work.note
         for text in receipt.notes:
             note(Level.INFO, Origin.ENGINE, text)
-        read = max(receipt.rows, self._kept.get("rows", 0) if self._before else 0)
-        written = receipt.written + ((self._before or 0) if read > receipt.rows else 0)
+        before = self._before or []
+        loaded_before, rejected_before = sum(one.rows for one in before), sum(one.rejected for one in before)
+        written = receipt.written + loaded_before
         parts = "1 part" if receipt.batches == 1 else f"{receipt.batches} parts"
         note(
             Level.INFO,
@@ -102,25 +105,42 @@ class _Journal:
         if receipt.verification is not None and not receipt.verification.equal:
             note(Level.ERROR, Origin.TARGET, "The two sides differ after the copy")
         return Output(
-            counters=Counters(read=read, loaded=written, rejected=receipt.rejected, bytes=receipt.bytes),
+            counters=Counters(
+                read=receipt.rows + loaded_before + rejected_before,
+                loaded=written,
+                rejected=receipt.rejected + rejected_before,
+                bytes=receipt.bytes + sum(one.bytes for one in before),
+            ),
             metadata={"type": "DB_TABLE", "connection_id": self._order.target_id, "table": receipt.target},
             result=receipt.model_dump(mode="json"),
         )
 
     def done_before(self) -> Output:
         kept, order = self._kept, self._order
-        rows = kept.get("rows", 0)
+        rows, rejected = kept.get("rows", 0), kept.get("rejected", 0)
         text = f"Everything was committed by an earlier attempt: {rows:,} rows in {kept.get('batches', 0)} parts"
         self._work.note(Level.INFO, Origin.TARGET, text)
         return Output(
-            counters=Counters(read=rows, loaded=rows, bytes=kept.get("bytes", 0)),
+            counters=Counters(read=rows + rejected, loaded=rows, rejected=rejected, bytes=kept.get("bytes", 0)),
             metadata={"type": "DB_TABLE", "connection_id": order.target_id, "table": order.target},
-            result={"stream": kept["stream"], "run_id": kept["run_id"], "resumed": True, "rows": rows, "notes": [text]},
+            result={
+                "stream": kept["stream"],
+                "run_id": kept["run_id"],
+                "resumed": True,
+                "rows": rows + rejected,
+                "rejected": rejected,
+                "notes": [text],
+            },
         )
 
     def _keep(self, values: Mapping[str, Any]) -> None:
         self._work.keep(values)
         self._kept = dict(values)
+
+
+def _by_part(entries: list[Entry]) -> list[Entry]:
+    """The last word on each part: one that was done again has two lines."""
+    return list({entry.seq: entry for entry in sorted(entries, key=lambda one: one.epoch)}.values())
 
 
 class _Watched:
