@@ -89,7 +89,8 @@ class MysqlSource(Source):
             assert self._follower is not None  # noqa: S101 - versions are of cursor runs
             expressions += self._follower.version()
         where = self._where(selection, table)
-        query = f"SELECT {', '.join(expressions)} FROM {self._relation(selection)}{where}"  # noqa: S608
+        enough = f" LIMIT {selection.enough:d}" if selection.enough else ""
+        query = f"SELECT {', '.join(expressions)} FROM {self._relation(selection)}{where}{enough}"  # noqa: S608
         self._rows = MysqlRows(self._session, query, table, selection.version_columns)
         return self._rows
 
