@@ -90,7 +90,7 @@ def test_a_file_is_no_folder(kind: str, allowed: Surroundings) -> None:
 
 
 def test_a_name_that_is_too_long_is_not_there(kind: str, allowed: Surroundings) -> None:
-    assert look(kind, allowed, "x" * 1000).health.failure
+    fault(look(kind, allowed, "x" * 1000), "folder", "folder-not-readable", Who.YOU, "too long")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")

@@ -88,7 +88,15 @@ class FolderCheck:
         path = allowed_folder(self._typed, self._surroundings)
         ladder.finish(str(path))
         ladder.begin("folder")
-        self._stands(path)
+        try:
+            self._stands(path)
+        except OSError as error:  # a name that is too long, a share that is gone
+            raise Fault(
+                "folder-not-readable",
+                f"{self._typed[:80]} cannot be looked at: {error.strerror or 'the path is too long'}",
+                "Check the path, and the disk or network share behind it.",
+                Who.YOU,
+            ) from error
         ladder.finish("Can be read")
         ladder.begin("files")
         need(self._driver, self._extra)
