@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, JsonValue, SecretStr, StringConstrai
 
 from etl_engine.connectors.tls import Wish
 from etl_engine.model.connection import ConnectionConfig
-from etl_engine.model.text import Described, Host, Plain, Port, Secret
+from etl_engine.model.text import Host, Plain, Port, Secret
 
 BUCKET_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9._-]{1,61}[a-zA-Z0-9]$"
 _TLS = {"group": "tls"}
@@ -24,18 +24,7 @@ def _stripped(secret: SecretStr) -> SecretStr:
     return SecretStr(secret.get_secret_value().strip())
 
 
-def _no_way_out(path: str) -> str:
-    if ".." in path.split("/") or "//" in path or path.startswith("/"):
-        raise ValueError("must be a path such as raw/2024, without '..' and not beginning with /")
-    return path.rstrip("/")
-
-
 Bucket = Annotated[str, StringConstraints(pattern=BUCKET_NAME)]
-Prefix = Annotated[
-    Plain, AfterValidator(_no_way_out), Described(**{"not": {"pattern": r"(^|/)\.\.(/|$)|//|^/"}, "maxLength": 500})
-]
-
-
 AccessKey = Annotated[Plain, Field(min_length=1, max_length=256)]
 SecretKey = Annotated[Secret, Field(min_length=1, max_length=1024), AfterValidator(_stripped)]
 

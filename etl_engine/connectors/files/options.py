@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from etl_engine.model.connection import ConnectionConfig
-from etl_engine.model.text import Described, FilePath, Plain
+from etl_engine.model.text import Described, Plain, whole_number
 
 Format = Literal["parquet", "csv", "jsonl"]
 Encoding = Literal[
@@ -22,16 +22,6 @@ def _one_byte(text: str) -> str:
     return text
 
 
-def _no_way_out(path: str) -> str:
-    if ".." in path.split("/") or "::" in path or "://" in path:
-        raise ValueError("must be a path without '..' and without an address")
-    return path
-
-
-# What follows a folder's path says that it leads nowhere else; the connector checks it against the real folders.
-FolderPath = Annotated[
-    FilePath, AfterValidator(_no_way_out), Described(**{"not": {"pattern": r"(^|/)\.\.(/|$)|::|://"}})
-]
 Delimiter = Annotated[
     str,
     AfterValidator(lambda text: text if text == "tab" else _one_byte(text)),
@@ -94,6 +84,7 @@ class FileOptions(ConnectionConfig):
     ] = "none"
     write_megabytes: Annotated[
         int,
+        BeforeValidator(whole_number),
         Field(
             title="Megabytes per file",
             description="About where the next file begins.",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
-from etl_engine.connectors.files.folder import Folder, Hold, Item, Sink
+from etl_engine.connectors.files.folder import Folder, Hold, Item, Sink, checked
 from etl_engine.connectors.files.s3_client import Client
 from etl_engine.errors import EtlError, NotCapable, Rejected, Unreachable
 
@@ -30,7 +30,8 @@ class S3Folder(Folder):
 
     def __init__(self, client: Client, prefix: str) -> None:
         self._client = client
-        self._prefix = prefix.strip("/")
+        # A prefix is a part of a key and no path, but libraries that read it as one must not be led elsewhere by it.
+        self._prefix = checked(prefix.strip("/"), what="prefix") if prefix.strip("/") else ""
         fields = client.fields
         self.where = f"{client.bucket}/{self._prefix}".rstrip("/")
         self.identity = f"s3:{fields.host}:{fields.port}/{client.bucket}/{self._prefix}"

@@ -8,8 +8,9 @@ from pydantic import Field
 from etl_engine.connectors.contract import Connector, Deadline, Health, Kind, Step, Surroundings
 from etl_engine.connectors.files.check import RUNGS, FolderCheck, count_files, open_folder
 from etl_engine.connectors.files.data import FilesData
-from etl_engine.connectors.files.options import FileOptions, FolderPath
+from etl_engine.connectors.files.options import FileOptions
 from etl_engine.model.connection import ConnectionConfig
+from etl_engine.model.text import FilePath
 
 if TYPE_CHECKING:
     from etl_engine.connectors.files.folder import Folder
@@ -34,7 +35,7 @@ class FilesConfig(FileOptions):
 
     db_type: Literal["files"]
     folder: Annotated[
-        FolderPath,
+        FilePath,
         Field(
             title="Folder",
             description="Path relative to the files folder, or absolute inside it.",

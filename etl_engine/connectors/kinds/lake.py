@@ -8,10 +8,10 @@ from pydantic import ConfigDict, Field
 from etl_engine.connectors.contract import Connector, Deadline, Health, Kind, Step, Surroundings
 from etl_engine.connectors.files.bucket import NEITHER_OR_BOTH, Bucket, BucketFields
 from etl_engine.connectors.files.check import FolderCheck, open_folder
-from etl_engine.connectors.files.options import FolderPath
 from etl_engine.connectors.files.s3_check import BucketCheck
 from etl_engine.connectors.lake.data import LakeData
 from etl_engine.model.connection import ConnectionConfig
+from etl_engine.model.text import FilePath
 
 if TYPE_CHECKING:
     from etl_engine.connectors.files.local import LocalFolder
@@ -55,7 +55,7 @@ class LakeConfig(BucketFields):
 
     db_type: Literal["lake"]
     folder: Annotated[
-        FolderPath,
+        FilePath,
         Field(
             title="Folder",
             description="Path relative to the files folder, or prefix in the bucket.",

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from etl_engine.connectors.contract import Connector, Deadline, Health, Kind, Step, Surroundings
-from etl_engine.connectors.files.bucket import NEITHER_OR_BOTH, Bucket, BucketFields, Prefix
+from etl_engine.connectors.files.bucket import NEITHER_OR_BOTH, Bucket, BucketFields
 from etl_engine.connectors.files.data import FilesData
 from etl_engine.connectors.files.options import FileOptions
 from etl_engine.connectors.files.s3_check import RUNGS, BucketCheck
 from etl_engine.model.connection import ConnectionConfig
+from etl_engine.model.text import Plain
 
 if TYPE_CHECKING:
     from etl_engine.connectors.files.folder import Folder
@@ -40,9 +41,7 @@ class S3Config(BucketFields, FileOptions):
 
     db_type: Literal["s3"]
     bucket: Annotated[Bucket, Field(title="Bucket", json_schema_extra={"placeholder": "my-data"})]
-    prefix: Annotated[Prefix, Field(title="Folder", description="Prefix that all names are below.", max_length=500)] = (
-        ""
-    )
+    prefix: Annotated[Plain, Field(title="Folder", description="Prefix that all names are below.", max_length=500)] = ""
 
 
 class S3Connector(Connector, FilesData):

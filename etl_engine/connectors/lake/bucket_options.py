@@ -33,5 +33,5 @@ def lake_in_bucket(fields: BucketFields, bucket: str, prefix: str, surroundings:
             options["proxy_ca_certificate"] = fields.tls_ca
         if fields.tls_mode == "require":
             options["allow_invalid_certificates"] = "true"
-    uri = f"s3://{bucket}/{prefix}".rstrip("/")
+    uri = f"s3://{folder.where}"
     return Lake(folder, uri, options, fields.secret)
