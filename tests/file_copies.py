@@ -22,9 +22,10 @@ class Files:
     source: str
     target: str
     options: dict[str, Any] = field(default_factory=dict)
+    made: bool = False
 
     def __post_init__(self) -> None:
-        for name in (self.source, self.target):
+        for name in () if self.made else (self.source, self.target):
             self.sql(name, "SELECT 1")
 
     def sql(self, name: str, *statements: str) -> list[tuple[Any, ...]]:
@@ -57,7 +58,8 @@ class Files:
 
     @property
     def ends(self) -> Ends:
-        return Ends(self.connector(self.source).open_source, self.connector(self.target).open_destination)
+        target = self.connector(self.target)
+        return Ends(self.connector(self.source).open_source, target.open_destination, target.open_source)
 
     def order(self, table: str = "", target: str = "", **options: Any) -> CopyOrder:
         values = {"source_id": self.source, "target_id": self.target, "table": table, "target": target or table}
