@@ -13,10 +13,10 @@ KEYS = (
         "In a list",
         (
             (("/",), "Search"),
-            (("n",), "New connection"),
+            (("n",), "New connection, or schedule"),
             (("←", "↑", "↓", "→"), "Go from card to card"),
-            (("Enter",), "Edit the selected connection"),
-            (("t",), "Test the selected connection"),
+            (("Enter",), "Open the selected one"),
+            (("t",), "Test the selected connection, run the selected schedule"),
             (("d",), "Duplicate it"),
             (("Del",), "Delete it, after a question"),
         ),

@@ -110,7 +110,7 @@ def _running() -> rx.Component:
 
 def _run(row: Row) -> rx.Component:
     return rx.el.li(
-        rx.el.div(rx.el.a(row.name, href=row.address), rx.el.small(row.read, " rows read · ", row.took)),
+        rx.el.div(rx.el.a(row.name, href=row.address), rx.el.small(row.read, " read · ", row.took)),
         status(row.status, RUN_STATUS, UNKNOWN),
         rx.cond(row.percent >= 0, rx.el.progress(value=row.percent, max=100, aria_label="Rows read")),
         key=row.id,

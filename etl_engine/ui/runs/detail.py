@@ -8,7 +8,7 @@ from typing import Any
 from etl_engine.model.execution import FINAL, Execution, Status, TaskRecord
 from etl_engine.ui.runs.address import PATH, run_address
 from etl_engine.ui.runs.looks import KINDS, RUN_STATUS, status_of
-from etl_engine.ui.runs.words import part_done, rate, sentence, short, size, span, took, trigger_said
+from etl_engine.ui.runs.words import part_done, rate, read_said, sentence, short, size, span, took, trigger_said
 from etl_engine.ui.words import counted
 
 _AUDIENCES = {
@@ -154,15 +154,9 @@ def _left(execution: Execution, now: dt.datetime) -> str:
 
 def _tiles(execution: Execution, now: dt.datetime) -> list[Tile]:
     counters, speed = execution.counters, rate(execution, now)
-    total = execution.movement.rows_total
     share = 100 * counters.rejected / counters.read if counters.read else 0
     return [
-        Tile(
-            "Read",
-            short(counters.read),
-            f"of about {short(total)}" if total else size(counters.bytes),
-            f"{counters.read:,}",
-        ),
+        Tile("Read", read_said(execution), _read_note(execution), f"{counters.read:,}"),
         Tile("Loaded", short(counters.loaded), f"{short(speed)} rows/s" if speed else "", f"{counters.loaded:,}"),
         Tile(
             "Set aside",
@@ -173,6 +167,13 @@ def _tiles(execution: Execution, now: dt.datetime) -> list[Tile]:
         ),
         Tile("Took", span(took(execution, now)) if execution.started_at else "–", _waited(execution)),
     ]
+
+
+def _read_note(execution: Execution) -> str:
+    counters, total = execution.counters, execution.movement.rows_total
+    if counters.bytes and not counters.read:
+        return f"of about {counted(total, 'row')}" if total else "rows are counted at the end"
+    return f"of about {short(total)}" if total else size(counters.bytes)
 
 
 def _waited(execution: Execution) -> str:

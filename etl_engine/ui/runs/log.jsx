@@ -7,6 +7,7 @@ const PAGE = 400; // lines for one request
 const KEPT = 2400; // in the page at once; those at the other end go, and come back by scrolling
 const NEAR = 600; // px from an end at which the next lines are asked for
 const PAUSE = 900; // ms between two looks at a log that grows
+const LAST_LOOKS = 3; // at a log that has just ended
 const END = 2 ** 53;
 const LEVELS = [["debug", "All"], ["info", "Info"], ["warning", "Warnings"], ["error", "Errors"]];
 
@@ -64,6 +65,12 @@ export function RunLog({ address, live, total }) {
     setLines(next);
   };
 
+  const hold = () => { // the first line in sight
+    const { top } = box.current.getBoundingClientRect();
+    const row = [...box.current.querySelectorAll(".line")].find((one) => one.getBoundingClientRect().bottom > top);
+    keep.current = row ? { seq: row.dataset.seq, top: row.getBoundingClientRect().top } : null;
+  };
+
   const ask = useCallback(async (parameters) => {
     const query = new URLSearchParams({ limit: PAGE, ...parameters });
     if (level !== "debug") query.set("level", level);
@@ -107,7 +114,7 @@ export function RunLog({ address, live, total }) {
     if (!still()) return;
     at.current.first = !found.has_more;
     if (!found.items.length) return;
-    keep.current = box.current.scrollHeight - box.current.scrollTop;
+    hold();
     const next = [...found.items, ...held.current];
     if (next.length > KEPT) at.current.last = false;
     show(next.slice(0, KEPT));
@@ -123,10 +130,8 @@ export function RunLog({ address, live, total }) {
     const next = [...held.current, ...found.items];
     if (next.length > KEPT) {
       at.current.first = false;
-      const gone = next.length - KEPT;
-      const row = box.current.querySelector(".line");
-      if (row && !following) keep.current = box.current.scrollHeight - box.current.scrollTop + found.items.length * row.offsetHeight;
-      show(next.slice(gone));
+      if (!following) hold();
+      show(next.slice(next.length - KEPT));
     } else show(next);
   });
 
@@ -171,30 +176,42 @@ export function RunLog({ address, live, total }) {
       const last = held.current.length ? held.current[held.current.length - 1].seq : 0;
       if (at.current.last && (live || last < total) && !document.hidden) latest.current();
     };
-    if (!live) {
-      look();
-      return;
-    }
-    const timer = setInterval(look, PAUSE);
+    look();
+    let left = live ? Infinity : LAST_LOOKS; // one of them may meet a request that is under way
+    const timer = setInterval(() => {
+      if (left-- > 0) look();
+      else clearInterval(timer);
+    }, PAUSE);
     return () => clearInterval(timer);
   }, [live, total, lines === null]);
 
   useEffect(() => { // what could not be read at first
     if (!trouble || lines !== null) return;
-    const timer = setTimeout(() => open(chosen), 2000);
-    return () => clearTimeout(timer);
+    const timer = setInterval(() => open(chosen), 2000);
+    return () => clearInterval(timer);
   }, [trouble, lines, open]);
 
   useLayoutEffect(() => {
     const here = box.current;
     if (!here || lines === null) return;
     if (keep.current !== null) {
-      here.scrollTop = here.scrollHeight - keep.current;
+      const row = here.querySelector(`[data-seq="${keep.current.seq}"]`);
+      if (row) here.scrollTop += row.getBoundingClientRect().top - keep.current.top;
       keep.current = null;
     } else if (following) here.scrollTop = here.scrollHeight;
     else if (chosen) here.querySelector(`[data-seq="${chosen}"]`)?.scrollIntoView({ block: "center" });
     moved.current = here.scrollTop;
   }, [lines, following]);
+
+  const nearEnds = () => {
+    const { scrollTop, scrollHeight, clientHeight } = box.current;
+    if (!held.current.length) return;
+    if (scrollTop < NEAR && !at.current.first) older();
+    else if (scrollHeight - scrollTop - clientHeight < NEAR && !at.current.last) newer();
+  };
+  useEffect(() => { // whoever scrolls on while lines come in is not told of it again
+    if (lines !== null && box.current) nearEnds();
+  }, [lines]);
 
   const scrolled = () => {
     const { scrollTop, scrollHeight, clientHeight } = box.current;
@@ -207,8 +224,7 @@ export function RunLog({ address, live, total }) {
       if (live) setFollowing(true);
     }
     if (chosen && up) setChosen(0);
-    if (scrollTop < NEAR && !at.current.first && held.current.length) older();
-    else if (end < NEAR && !at.current.last) newer();
+    nearEnds();
   };
 
   const turn = (now) => {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from etl_engine.model.execution import Execution
 from etl_engine.ui.runs.address import run_address
 from etl_engine.ui.runs.looks import KINDS, status_of
-from etl_engine.ui.runs.words import part_done, short, span, took, trigger_said
+from etl_engine.ui.runs.words import part_done, read_said, short, span, took, trigger_said
 
 
 @dataclass
@@ -40,7 +40,7 @@ def row_of(execution: Execution, now: dt.datetime) -> Row:
         created=execution.created_at.isoformat(),
         trigger=trigger_said(execution),
         took=span(took(execution, now)) if execution.started_at else "",
-        read=short(counters.read) if execution.started_at else "",
+        read=read_said(execution) if execution.started_at else "",
         loaded=short(counters.loaded) if execution.started_at else "",
         rejected=short(counters.rejected) if counters.rejected else "",
         cause=execution.error.message if execution.error else "",

@@ -54,9 +54,15 @@ def rate(execution: Execution, now: dt.datetime) -> float:
 def part_done(execution: Execution) -> float | None:
     """Of a run whose size is known: between 0 and 1."""
     total = execution.movement.rows_total
-    if execution.status is not Status.RUNNING or not total:
+    if execution.status is not Status.RUNNING or not total or not execution.counters.read:
         return None
     return min(execution.counters.read / total, 1.0)
+
+
+def read_said(execution: Execution) -> str:
+    """How much was read. Some roads count rows only when a part of them is committed: until then bytes tell."""
+    counters = execution.counters
+    return size(counters.bytes) if counters.bytes and not counters.read else short(counters.read)
 
 
 def rows_said(execution: Execution) -> str:
