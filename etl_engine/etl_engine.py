@@ -25,7 +25,15 @@ api = create_api(
 
 app = rx.App(
     api_transformer=beside_pages(api),
-    stylesheets=["/fonts.css", "/tokens.css", "/styles.css", "/form.css", "/connections.css", "/runs.css", "/schemas.css"],
+    stylesheets=[
+        "/fonts.css",
+        "/tokens.css",
+        "/styles.css",
+        "/form.css",
+        "/connections.css",
+        "/runs.css",
+        "/schemas.css",
+    ],
     html_lang="en",
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
