@@ -1,4 +1,7 @@
-"""What rows amount to, whichever engine they were read from: a sum of hashes for each column, whatever their order."""
+"""What rows amount to, whichever engine they were read from: sums of hashes, of whole rows and of each column.
+
+Sums know no order of rows. Those of columns say where a difference is, and that of rows that values stand together.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,6 +13,7 @@ from etl_engine.connectors.rows import Fingerprint
 from etl_engine.engine.exact_text import as_text
 from etl_engine.model.table import Column, Family, Type
 
+WHOLE = ""  # in place of a column: the rows themselves
 _JSON = (Family.JSON, Family.ARRAY)
 _NUMBER = "\0{}".format  # digit by digit, and not the same as a text of these digits
 _READ = json.JSONDecoder(parse_int=_NUMBER, parse_float=_NUMBER).decode
@@ -22,8 +26,9 @@ def fingerprint(batches: Iterable[pa.RecordBatch], columns: Sequence[Column]) ->
     import duckdb
 
     names = [f"c{number}" for number in range(len(columns))]
-    query = f"SELECT count(*), {', '.join(f'coalesce(sum(hash({name})), 0)' for name in names)} FROM given"  # noqa: S608
-    rows, sums = 0, [0] * len(columns)
+    hashed = [*names, ", ".join(names)]
+    query = f"SELECT count(*), {', '.join(f'coalesce(sum(hash({one})), 0)' for one in hashed)} FROM given"  # noqa: S608
+    rows, sums = 0, [0] * len(hashed)
     with duckdb.connect(":memory:", config={"threads": 1}) as database:
         for batch in batches:
             arrays = [comparable(values, column.type) for values, column in zip(batch.columns, columns, strict=True)]
@@ -32,7 +37,8 @@ def fingerprint(batches: Iterable[pa.RecordBatch], columns: Sequence[Column]) ->
             database.unregister("given")
             rows += found[0]
             sums = [one + int(more) for one, more in zip(sums, found[1:], strict=True)]
-    return Fingerprint(rows, {column.name: total for column, total in zip(columns, sums, strict=True)})
+    keys = [*(column.name for column in columns), WHOLE]
+    return Fingerprint(rows, dict(zip(keys, sums, strict=True)))
 
 
 def comparable(values: pa.Array, type_: Type) -> pa.Array:

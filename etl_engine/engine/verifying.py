@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from etl_engine.connectors.rows import ARROW, Destination, Fingerprint, Look, Reject, Selection, Source
+from etl_engine.engine.fingerprints import WHOLE
 from etl_engine.engine.lanes import same_engine
 from etl_engine.engine.planner import Planned
 from etl_engine.errors import NotCapable
@@ -53,7 +54,8 @@ class Verifier:
         if self._across:
             self._source = self._read_source()
         else:
-            self._source = self.source.fingerprint(selection, self.planned.columns, each=True)
+            columns = self.planned.columns
+            self._source = _both(lambda each: self.source.fingerprint(selection, columns, each=each))
         self.seconds += time.monotonic() - began
 
     def compare(self) -> Verification | None:
@@ -70,7 +72,8 @@ class Verifier:
     def _look_at_target(self) -> Fingerprint:
         if self._across:
             return self._read_target()
-        return self.destination.fingerprint(self.planned.target, self.planned.columns, each=True)
+        target, columns = self.planned.target, self.planned.columns
+        return _both(lambda each: self.destination.fingerprint(target, columns, each=each))
 
     def _read_source(self) -> Fingerprint:
         planned, order = self.planned, self.planned.order
@@ -112,6 +115,13 @@ class Verifier:
         return found
 
 
+def _both(look: Callable[[bool], Fingerprint]) -> Fingerprint:
+    """Of the rows and of every column: two values that have changed places leave the sum of their column as it was."""
+    whole, each = look(False), look(True)
+    (of_rows,) = whole.sums.values()
+    return Fingerprint(whole.rows, {**each.sums, WHOLE: of_rows})
+
+
 def _ignored(_found: Reject) -> None:
     """It was kept apart by the copy, and is told there."""
 
@@ -123,6 +133,6 @@ def compared(source: Fingerprint, target: Fingerprint, seconds: float) -> Verifi
         equal=same_rows and not differing,
         source_rows=source.rows,
         target_rows=target.rows,
-        columns=differing if same_rows else [],
+        columns=[name for name in differing if name != WHOLE] if same_rows else [],
         seconds=round(seconds, 3),
     )
