@@ -3,10 +3,12 @@
 import contextlib
 import json
 import sqlite3
+import time
 import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from playwright.sync_api import Page, expect
 from running import Server, eventually
 
 from etl_engine.model.collections import (
@@ -20,7 +22,9 @@ from etl_engine.model.collections import (
     SCHEMAS,
     TASKS,
 )
+from etl_engine.model.execution import Level, Origin
 from etl_engine.services.context import Context
+from etl_engine.services.execution_logs import SEGMENT_LINES, _segment
 
 ROWS = 500
 WRONG = 3  # rows with an amount that is no number
@@ -93,6 +97,19 @@ class Shop:
     def slow(self) -> str:
         return self.copy(table="", query=ENDLESS, target="numbers")
 
+    def long(self, rows: int = 3_000_000) -> str:
+        """A copy whose rows can be seen to flow for some seconds."""
+        file = self.server.folder / "data" / "files" / "moving-shop.db"
+        numbers = (
+            f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT i, i * 7 FROM n"
+        )
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            database.execute("CREATE TABLE IF NOT EXISTS numbers (id INTEGER PRIMARY KEY, v INTEGER)")
+            database.execute("DELETE FROM numbers")
+            database.execute(f"INSERT INTO numbers {numbers}")
+            database.commit()
+        return self.copy(table="numbers", target="numbers")
+
     def failing(self) -> str:
         return self.copy(table="invoices")
 
@@ -122,3 +139,39 @@ class Shop:
     def _connection(self, name: str) -> str:
         draft = {"name": f"The {name}", "db_type": "sqlite", "database": f"moving-{name}.db"}
         return str(self.call("POST", "/connections/", draft)["_id"])
+
+
+def open_at(page: Page, server: Server, address: str) -> None:
+    page.goto(server.url + address)
+    expect(page.locator(".sidebar .engine")).to_have_attribute("data-mood", "ready", timeout=15_000)
+
+
+def with_a_long_log(ctx: Context, execution_id: str, lines: int) -> None:
+    """So many lines behind those that there are, as a worker writes them."""
+    first = int(ctx.store.get(EXECUTIONS.name, execution_id)["log_lines"]) + 1  # type: ignore[index] # it is there
+    at = time.time_ns() // 1_000_000
+    batch = []
+    for begin in range(first, lines + 1, SEGMENT_LINES):
+        numbers = range(begin, min(begin + SEGMENT_LINES, lines + 1))
+        batch.append(
+            _segment(
+                execution_id,
+                begin,
+                [
+                    (
+                        at + number,
+                        Level.WARNING if number % 100_000 == 0 else Level.INFO,
+                        Origin.SOURCE if number % 2 else Origin.TARGET,
+                        "",
+                        f"batch {number}: 65,536 rows committed",
+                    )
+                    for number in numbers
+                ],
+            )
+        )
+        if len(batch) == 100:
+            ctx.store.insert(LOG_SEGMENTS.name, *batch)
+            batch = []
+    if batch:
+        ctx.store.insert(LOG_SEGMENTS.name, *batch)
+    ctx.store.update(EXECUTIONS.name, {"_id": execution_id}, increment={"log_lines": lines - first + 1})

@@ -21,7 +21,7 @@ from etl_engine.services import column_mappings, connections, executions, mappin
 from etl_engine.services.context import Context
 from etl_engine.services.documents import Query
 from etl_engine.settings import Settings
-from etl_engine.ui.overview.state import Overview
+from etl_engine.ui.overview.state import Overview, shown
 from etl_engine.ui.schedules.actions import ScheduleActions
 from etl_engine.ui.schedules.form import ScheduleForm
 from etl_engine.ui.schedules.listing import Schedules
@@ -256,3 +256,17 @@ def test_a_day_is_counted_once_however_often_it_is_looked_at(ctx: Context, monke
             monkeypatch.setattr(run_overview, "_SETTLED", dt.timedelta(0))
             assert run_overview.look(ctx).days[-1].loaded == 5 * number
     assert len(run_overview.look(ctx).days) == run_overview.DAYS
+
+
+def test_days_that_are_not_counted_whole_are_named(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_overview, "_MOST", 2)
+    monkeypatch.setattr(run_overview, "_PAGE", 1)
+    with scripted_blocks(monkeypatch, "one") as blocks:
+        blocks["one"].does = lambda work: Output(counters=Counters(read=5, loaded=5))
+        for _ in range(3):
+            submitted(ctx, "one")
+            assert worked(ctx)
+    found = run_overview.look(ctx)
+    assert found.days[-1].loaded == 10
+    assert found.counted_from > found.days[-1].date
+    assert "not all is counted" in shown(found).chart

@@ -122,7 +122,7 @@ def shown(found: RunOverview) -> Shown:
         late=[_coming(one) for one in found.late],
         coming=[_coming(one) for one in found.coming],
         columns=_columns(found.days),
-        chart=_chart(found.days),
+        chart=_chart(found),
     )
 
 
@@ -187,6 +187,10 @@ def _columns(days: list[Day]) -> list[Column]:
     return columns
 
 
-def _chart(days: list[Day]) -> str:
+def _chart(found: RunOverview) -> str:
+    days = found.days
     total, best = sum(day.loaded for day in days), max(days, key=lambda day: day.loaded)
-    return f"{counted(total, 'row')} in {len(days)} days; the most, {best.loaded:,}, on {best.date:%d %b}"
+    said = f"{counted(total, 'row')} in {len(days)} days; the most, {best.loaded:,}, on {best.date:%d %b}"
+    if found.counted_from > days[0].date:
+        said += f"; of the days before {found.counted_from:%d %b} not all is counted"
+    return said

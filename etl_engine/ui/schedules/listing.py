@@ -1,7 +1,7 @@
 """The list of schedules as one browser sees it."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -184,8 +184,17 @@ def bar_of(view: View, found: Found) -> Bar:
             for key, (word, _) in _STATES.items()
         ],
         everything=view.address(state=""),
-        pages=[Step(number, view.address(page=number), number == page) for number in range(1, last + 1)][:20],
+        pages=list(_pages(view, page, last)) if last > 1 else [],
         before=view.address(page=page - 1) if page > 1 else "",
         after=view.address(page=page + 1) if page < last else "",
         extent=f"{first + 1:,}–{first + len(found.items):,} of {found.total:,}" if found.items else "",
     )
+
+
+def _pages(view: View, page: int, last: int) -> Iterator[Step]:
+    """The first, the last, and those around this one; a gap for the others."""
+    shown = sorted({1, last, *range(max(page - 1, 1), min(page + 1, last) + 1)})
+    for before, number in zip([0, *shown], shown, strict=False):
+        if number - before > 1:
+            yield Step(0)
+        yield Step(number, view.address(page=number), number == page)
