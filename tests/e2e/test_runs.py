@@ -1,6 +1,8 @@
 """Runs in a real browser, done by real workers: seen live, searched, cancelled, repeated, and read to the last line."""
 
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 
@@ -140,6 +142,23 @@ def test_a_run_is_cancelled_and_tells_by_whom(page: Page, server: Server, shop: 
     expect(sentence(page)).to_contain_text("Cancelled by anonymous")
     assert shop.run(run)["status"] == "cancelled"
     expect(page.get_by_role("button", name="Retry")).to_be_visible()
+
+
+def test_a_run_whose_worker_is_killed_is_seen_to_be_lost_and_to_go_on(page: Page, server: Server, shop: Shop) -> None:
+    run = shop.slow()
+    worker = int(shop.wait(run, "running")["owner"].split(":")[1])
+    open_at(page, server, f"/runs/{run}")
+    expect(page.locator("h1 .status")).to_have_text("Running")
+    assert worker in server.processes()
+    os.kill(worker, signal.SIGKILL)
+    history = page.get_by_role("region", name="What happened")
+    expect(history).to_contain_text("Worker lost", timeout=40_000)
+    expect(history).to_contain_text("does not answer any more")
+    expect(page.locator(".run-facts")).to_contain_text("attempt 2", timeout=40_000)
+    expect(page.locator("h1 .status")).to_have_text("Running", timeout=40_000)
+    expect(lines(page).filter(has_text="Taken up again: attempt 2")).to_have_count(1)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("h1 .status")).to_have_text("Cancelled", timeout=40_000)
 
 
 def test_a_failed_run_says_what_to_do_and_is_repeated(page: Page, server: Server, shop: Shop) -> None:

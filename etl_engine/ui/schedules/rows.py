@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etl_engine.model.schedule import NextFire, Schedule
+from etl_engine.model.zones import zone
 from etl_engine.ui.runs.address import PATH, run_address
 
 OVERLAP = {
@@ -13,7 +14,7 @@ OVERLAP = {
     "allow": "Both run at once",
 }
 MISSED = {
-    "once": "One run makes up for all of them",
+    "once": "One run makes up for them",
     "skip": "They are left out",
     "all": "Each of them is run",
 }
@@ -100,8 +101,6 @@ def _offset(at: dt.datetime) -> str:
 
 
 def _in_zone(at: dt.datetime | None, name: str) -> str:
-    from etl_engine.model.zones import zone
-
     if at is None:
         return ""
     try:
