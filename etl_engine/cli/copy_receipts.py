@@ -112,5 +112,7 @@ def _show_verification(receipt: "CopyReceipt") -> None:
         )
         return
     rows = f"{found.source_rows:,} rows at the source, {found.target_rows:,} at the target"
-    where = f": different values in {', '.join(found.columns)}" if found.columns else ""
+    where = ""
+    if found.source_rows == found.target_rows:
+        where = f": different values in {', '.join(found.columns)}" if found.columns else ": values in other rows"
     console.print(output.plain(f"✗ The sides differ: {rows}{where}"), style="bold red")

@@ -55,3 +55,15 @@ def test_neither_order_nor_batches_matter(values: list[int | None], cut: int, ch
     chance.shuffle(mixed)
     assert of(INT, values) == of(INT, mixed[:cut], mixed[cut:])
     assert of(INT, [*values, 1]) != of(INT, values)
+
+
+def test_two_values_that_have_changed_places_are_noticed() -> None:
+    """The sums of both columns are what they were."""
+    columns = (Column("id", "native", INT), Column("note", "native", TEXT))
+
+    def of_notes(*notes: str | None) -> Fingerprint:
+        batch = pa.RecordBatch.from_pydict({"id": [1, 2], "note": list(notes)}, carried(columns))
+        return fingerprint([batch], columns)
+
+    one, other = of_notes("a", None), of_notes(None, "a")
+    assert {name for name, total in one.sums.items() if other.sums[name] != total} == {""}
