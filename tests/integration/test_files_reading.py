@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import gzip
+import json
 import os
 import uuid
 from pathlib import Path
@@ -308,6 +309,58 @@ def test_uuids_of_parquet_are_uuids(folder: Path) -> None:
     array = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([value.bytes], pa.binary(16)))
     pq.write_table(pa.table({"id": array}), folder / "a.parquet")
     assert read(end(folder), "a.parquet")[1] == [(str(value),)]
+
+
+def int96(folder: Path, at: Any, **others: Any) -> None:
+    table = pa.table({"id": range(len(at)), "at": at, **others})
+    pq.write_table(table, folder / "a.parquet", use_deprecated_int96_timestamps=True)
+
+
+def test_int96_keeps_microseconds_of_every_year(folder: Path) -> None:
+    years = [dt.datetime(1, 1, 1, 0, 0, 0, 7), dt.datetime(1677, 9, 21), None, dt.datetime(9999, 12, 31, 23, 59, 59, 1)]
+    int96(folder, pa.array(years, pa.timestamp("us")))
+    types, rows = read(end(folder), "a.parquet")
+    assert types["at"] == "timestamp[us]"
+    assert rows == list(enumerate(years))
+
+
+def test_digits_of_int96_behind_the_microsecond_are_told_and_never_cut(folder: Path) -> None:
+    moments = pa.array([0, 1_704_067_200_123_456_789, None, -1, 5_000], pa.timestamp("ns"))
+    int96(folder, moments)
+    told: list[Reject] = []
+    _, rows = read(end(folder), "a.parquet", told)
+    assert rows == [(0, dt.datetime(1970, 1, 1)), (2, None), (4, dt.datetime(1970, 1, 1, 0, 0, 0, 5))]
+    assert [(one.row, one.column, one.value) for one in told] == [
+        (2, "at", "2024-01-01 00:00:00.123456789"),
+        (4, "at", "1969-12-31 23:59:59.999999999"),
+    ]
+    assert json.loads(told[0].content) == {"id": 1, "at": "2024-01-01 00:00:00.123456789"}
+    refused(end(folder), "a.parquet", Rejected, "row 2", "column at", "2024-01-01 00:00:00.123456789", "timestamp[us]")
+
+
+@pytest.mark.parametrize(
+    "nested",
+    [
+        pa.list_(pa.timestamp("ns")),
+        pa.struct([("on.e", pa.timestamp("ns")), ("plain", pa.int64())]),
+        pa.map_(pa.string(), pa.timestamp("ns")),
+    ],
+    ids=["list", "struct", "map"],
+)
+def test_int96_inside_of_something_is_no_exception(folder: Path, nested: pa.DataType) -> None:
+    def holding(number: int) -> Any:
+        if pa.types.is_list(nested):
+            return pa.array([[0, number]], pa.list_(pa.int64())).cast(nested)
+        if pa.types.is_map(nested):
+            return pa.array([[("k", number)]], pa.map_(pa.string(), pa.int64())).cast(nested)
+        leaf = pa.array([number]).cast(pa.timestamp("ns"))
+        return pa.StructArray.from_arrays([leaf, pa.array([1])], fields=list(nested))
+
+    int96(folder, pa.concat_arrays([holding(1_000), holding(1_001), pa.nulls(1, nested), holding(3_000)]))
+    told: list[Reject] = []
+    _, rows = read(end(folder), "a.parquet", told)
+    assert [row[0] for row in rows] == [0, 2, 3]
+    assert [(one.row, one.column) for one in told] == [(2, "at")]
 
 
 def test_nanoseconds_stay_nanoseconds(folder: Path) -> None:

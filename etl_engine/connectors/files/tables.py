@@ -2,8 +2,9 @@
 
 import functools
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -185,10 +186,10 @@ class Reader:
         if not names and not self._table.declared:
             return
         row = 0
-        for batch in parquet_in.batches(self._folder, item, list(names), self._look):
+        for batch, cut in parquet_in.batches(self._folder, item, list(names), self._look):
             places = {name: at for at, name in enumerate(batch.schema.names)}
             arrays: list[pa.Array] = []
-            wrong: dict[int, tuple[str, str]] = {}
+            wrong = {place: next(iter(exact.items())) for place, exact in cut.items()}
             for one in self._columns:
                 if one.name not in places:
                     arrays.append(pa.nulls(batch.num_rows, carrier(one.type)))
@@ -198,7 +199,7 @@ class Reader:
                 arrays.append(made)
                 for place in bad:
                     wrong[place] = (one.name, str(given[place].as_py()))
-            yield self._without(arrays, batch.num_rows, wrong, functools.partial(_numbered, row), item, batch)
+            yield self._without(arrays, batch.num_rows, wrong, functools.partial(_numbered, row), item, batch, cut)
             row += batch.num_rows
 
     def _there(self, item: Item) -> tuple[str, ...]:
@@ -253,10 +254,12 @@ class Reader:
         numbers: Callable[[int], int],
         item: Item,
         given: pa.RecordBatch,
+        exact: Mapping[int, dict[str, str]] = MappingProxyType({}),  # what `given` has not exactly
     ) -> pa.RecordBatch:
         for place in sorted(wrong):
             name, value = wrong[place]
-            content = json.dumps(given.slice(place, 1).to_pylist()[0], ensure_ascii=False, default=str)
+            row = given.slice(place, 1).to_pylist()[0] | exact.get(place, {})
+            content = json.dumps(row, ensure_ascii=False, default=str)
             type_ = next(one.native for one in self._columns if one.name == name)
             self._tell(item, numbers(place), name, value, f"is no {type_}", content)
         for one, array in zip(self._columns, arrays, strict=True):
