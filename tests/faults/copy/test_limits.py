@@ -3,8 +3,10 @@
 import os
 import resource
 import sqlite3
+import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from copying import Pair, eventually
 from dying import no_sessions_left
 from file_copies import Files
 from file_tables import End, parquet
+
+from etl_engine.errors import EtlError
 
 ROWS = 60_000
 _DONE, _TOLD, _BROKEN = 0, 5, 6
@@ -101,3 +105,42 @@ def test_a_file_that_may_not_grow_stops_the_copy_and_leaves_what_was_there(kind:
     assert rows_of(kind, tmp_path) == [(1,)]
     copy()
     assert rows_of(kind, tmp_path) == [(number,) for number in range(1, ROWS + 2)]
+
+
+@pytest.fixture
+def small_disk(pair: Pair) -> Iterator[Path]:
+    """A file system of four megabytes, where all tables of the target lie."""
+    folder = Path(tempfile.mkdtemp(prefix="etl-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=700,uid=postgres,gid=postgres", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("a small file system cannot be mounted here")
+    space = f"small_{pair.target}"
+    try:
+        pair.sql("postgres", f"CREATE TABLESPACE {space} LOCATION '{folder}'")
+        pair.sql("postgres", f"ALTER DATABASE {pair.target} SET default_tablespace = {space}")
+        yield folder
+        pair.sql("postgres", f"DROP DATABASE {pair.target} WITH (FORCE)")
+        pair.sql("postgres", f"DROP TABLESPACE {space}")
+        pair.sql("postgres", f"CREATE DATABASE {pair.target}")  # which its fixture drops
+    finally:
+        subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
+
+
+@pytest.mark.parametrize("lane", ["relay", "typed"])
+@pytest.mark.parametrize("mode", ["append", "merge", "replace"])
+def test_a_server_whose_disk_is_full_keeps_what_it_has(pair: Pair, small_disk: Path, mode: str, lane: str) -> None:
+    """The copy ends with the server's words, and goes on where it was once there is room again."""
+    pair.s("CREATE TABLE t (id int PRIMARY KEY, v text)", "INSERT INTO t VALUES (1, 'old')", "ANALYZE t")
+    pair.copy("t", mode=mode, lane=lane)
+    pair.s("DELETE FROM t", "INSERT INTO t SELECT g, repeat(md5(g::text), 20) FROM generate_series(2, 12000) g")
+    with pytest.raises(EtlError, match="No space left"):
+        pair.copy("t", mode=mode, lane=lane)
+    assert pair.t("SELECT id, v FROM t") == "1|old"
+    assert pair.t("SELECT count(*) FROM _etl_ledger") == "1"
+    pair.tidy()
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    pair.copy("t", mode=mode, lane=lane)
+    wanted = "11999" if mode == "replace" else "12000"
+    assert pair.t("SELECT count(*), count(DISTINCT id) FROM t") == f"{wanted}|{wanted}"
