@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg2
+import pymysql
 import pytest
 from copying import Pair, eventually
 from mysql_copying import Database, Road
@@ -152,3 +153,47 @@ def test_a_deadlock_that_the_server_ends_at_our_cost(pair: Pair, mode: str, monk
     assert victim and receipt.epoch == 2
     pair.same("t")
     assert pair.t("SELECT count(*) FROM _etl_ledger") == "1"
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_a_deadlock_that_mariadb_ends_at_our_cost(road: Road, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives way who has changed fewer rows, and its whole transaction is gone."""
+    shape = "CREATE TABLE t (id int PRIMARY KEY, v varchar(20))"
+    road.source.sql(shape, "INSERT INTO t SELECT seq, 'v' FROM seq_1_to_500")
+    road.target.sql(shape, "CREATE TABLE other (id int PRIMARY KEY)", "INSERT INTO other SELECT seq FROM seq_1_to_5000")
+    server, threads, crossed = road.target.server, [], []
+
+    def cross() -> None:
+        somebody = pymysql.connect(
+            host=server.host, port=server.port, user=server.user, password=server.password.encode(),
+            database=road.target.name, ssl_disabled=True,
+        )  # fmt: skip
+        cursor = somebody.cursor()
+        cursor.execute("UPDATE other SET id = -id")
+
+        def wait() -> None:
+            cursor.execute("SELECT * FROM t WHERE id = 1 FOR UPDATE")
+            somebody.rollback()
+            somebody.close()
+
+        threads.append(threading.Thread(target=wait))
+        threads[0].start()
+        waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+        eventually(lambda: server.sql(waiting)[0][0] > 0, "the other side waits")
+
+    real = mysql_unit.MysqlUnit.record
+
+    def record(self: Any, entry: Any) -> None:
+        if not crossed:
+            crossed.append(True)
+            cross()
+            self._session.rows("SELECT * FROM other WHERE id = 1 FOR UPDATE")
+        real(self, entry)
+
+    monkeypatch.setattr(mysql_unit.MysqlUnit, "record", record)
+    receipt = road.copy("t", mode=mode)
+    threads[0].join(30)
+    assert not threads[0].is_alive()
+    assert crossed and receipt.epoch == 2
+    road.same("t")
+    assert road.target.sql("SELECT COUNT(*) FROM _etl_ledger") == "1"
