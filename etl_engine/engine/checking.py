@@ -14,6 +14,9 @@ from etl_engine.model.table import Family, Type
 Check = Callable[[pa.Array], pa.Array | None]  # which values are wrong; None: none of them
 WORDY = (Family.TEXT, Family.ENUM)  # what a text says is nobody's promise
 _MOST_REPEATS = 1000  # of the pattern matcher
+_NOT_BY_FOUR = r"([02468][1235679]|[13579][01345789])"  # two digits, of a number that four does not divide
+# Days that no calendar has: with a zero in them, the 31st of a short month, the 29th of February in a common year.
+_NO_DAY = rf"^0000|^\d+-00|^\d+-\d\d-00|^\d+-(02-3|(04|06|09|11)-31)|^\d*({_NOT_BY_FOUR}|{_NOT_BY_FOUR}00)-02-29"
 _TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?$"
 
 
@@ -25,7 +28,7 @@ def value_checks(source: Type, target: Type, *, loosely: bool) -> list[Check]:
         if pattern:
             checks.append(lambda values: unmatched(values, pattern))
     if source.zero and not target.zero and target.family in (Family.DATE, Family.TIMESTAMP):
-        checks.append(lambda values: any_of(pc.match_substring_regex(values, r"^0000|^\d+-00|^\d+-\d\d-00")))
+        checks.append(lambda values: any_of(pc.match_substring_regex(values, _NO_DAY)))
     if source.family is Family.FLOAT and source.special and target.family is Family.FLOAT and not target.special:
         checks.append(lambda values: any_of(pc.invert(pc.is_finite(values))))
     if target.family is Family.INTEGER and source.family is Family.INTEGER:

@@ -198,6 +198,22 @@ def test_a_date_that_no_calendar_has_stops_the_copy_to_postgresql(road: Road, pa
     assert pair.t("SELECT to_regclass('t') IS NULL") == "t"
 
 
+@pytest.mark.parametrize("mode", ["append", "merge", "replace"])
+def test_dates_that_no_calendar_has_are_kept_apart_in_every_mode(road: Road, pair: Pair, mode: str) -> None:
+    road.source.sql(
+        "CREATE TABLE t (id int PRIMARY KEY, d date, at datetime)",
+        LAX,
+        "INSERT INTO t VALUES (1, '2024-02-29', '2024-02-29 10:00:00'), (2, '2024-02-31', NULL), "
+        "(3, NULL, '2023-02-29 10:00:00'), (4, '2023-12-31', NULL)",
+    )
+    pair.t("CREATE TABLE t (id int PRIMARY KEY, d date, at timestamp)")
+    receipt = Road(road.source, PostgresEnd(pair, pair.target)).copy("t", "t", mode=mode, on_reject="quarantine")
+    assert (receipt.rows, receipt.rejected) == (4, 2)
+    assert pair.t("SELECT id, d FROM t ORDER BY id") == "1|2024-02-29\n4|2023-12-31"
+    kept = 'SELECT row, "column", value FROM _etl_rejects ORDER BY row'
+    assert pair.t(kept) == "2|d|2024-02-31\n3|at|2023-02-29 10:00:00"
+
+
 def test_text_that_is_no_utf8_is_told_with_its_row(road: Road) -> None:
     """Bytes that came in under a wrong name: the server itself says they are utf8mb4."""
     road.source.sql(

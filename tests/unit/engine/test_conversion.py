@@ -1,5 +1,6 @@
 """A value on its way into another type: it comes through exactly, or it is told."""
 
+import datetime
 import json
 from collections.abc import Generator
 from decimal import Decimal
@@ -85,6 +86,18 @@ EXACT = [
     (DATE, DATE_PLAIN, ["2024-02-29", "infinity", "0044-03-15 BC", "12024-01-01"], ["2024-02-29", None, None, None]),
     (DATE_ZERO, DATE, ["0000-00-00", "2024-00-10", "2024-01-00", "2024-10-10"], [None, None, None, "2024-10-10"]),
     (DATE_ZERO, DATE_PLAIN, ["0000-00-00", "2024-10-10"], [None, "2024-10-10"]),
+    (
+        DATE_ZERO,
+        DATE,
+        ["2024-02-31", "2023-02-29", "1900-02-29", "2024-04-31", "2000-02-29", "2024-02-29", "2024-12-31"],
+        [None, None, None, None, "2000-02-29", "2024-02-29", "2024-12-31"],
+    ),
+    (
+        Type(Family.TIMESTAMP, zero=True),
+        STAMP,
+        ["2024-02-30 10:00:00", "2023-02-29 00:00:00", "2024-02-29 00:00:00"],
+        [None, None, "2024-02-29 00:00:00"],
+    ),
     (DATE_ZERO, TEXT, ["0000-00-00"], ["0000-00-00"]),
     (DATE_PLAIN, STAMP_PLAIN, [0], ["1970-01-01 00:00:00"]),
     (DATE, STAMP, ["0044-03-15 BC"], ["0044-03-15 00:00:00 BC"]),
@@ -261,3 +274,16 @@ def test_whole_numbers_that_come_through_are_the_same_numbers(values: list[int |
             assert came is None and not wrong
         elif not wrong:
             assert came is not None and Decimal(came) == value
+
+
+def test_every_day_of_the_calendar_comes_through_and_every_other_one_is_told() -> None:
+    """Of four centuries, after which the calendar begins anew: whatever a server without checks can hold."""
+    days = [f"{year}-{month:02}-{day:02}" for year in range(1801, 2201) for month in range(13) for day in range(32)]
+    _, wrong = made(DATE_ZERO, DATE, days)
+    for day, bad in zip(days, wrong, strict=True):
+        try:
+            datetime.date.fromisoformat(day)
+        except ValueError:
+            assert bad, day
+        else:
+            assert not bad, day
