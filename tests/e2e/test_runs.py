@@ -249,6 +249,37 @@ def test_scrolling_back_reads_older_lines_and_keeps_the_page_small(
     expect(lines(page).last).to_contain_text("batch 20000:")
 
 
+def test_a_log_is_followed_until_one_scrolls_back_and_again_when_one_wants(
+    page: Page, server: Server, shop: Shop, ctx: Context
+) -> None:
+    run = shop.slow()
+    shop.wait(run, "running")
+    open_at(page, server, f"/runs/{run}")
+    expect(lines(page).first).to_contain_text("Started by")
+    with_a_long_log(ctx, run, 900)
+    expect(lines(page).last).to_contain_text("batch 900:")
+    box = page.get_by_role("log")
+    expect(page.get_by_role("button", name="Following")).to_have_attribute("aria-pressed", "true")
+    page.locator(".log > footer").scroll_into_view_if_needed()
+    expect(lines(page).last).to_be_in_viewport()
+    box.focus()
+    page.keyboard.press("PageUp")
+    follow = page.get_by_role("button", name="Follow", exact=True)
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    expect(lines(page).last).not_to_be_in_viewport()
+    before = box.evaluate("box => box.scrollTop")
+    with_a_long_log(ctx, run, 950)
+    pill = page.get_by_role("button", name="50 new lines")
+    expect(pill).to_be_visible()
+    assert box.evaluate("box => box.scrollTop") == before, "what is read stays where it is"
+    pill.click()
+    expect(page.get_by_role("button", name="Following")).to_be_visible()
+    expect(lines(page).last).to_be_in_viewport()
+    with_a_long_log(ctx, run, 960)
+    expect(lines(page).last).to_contain_text("batch 960:")
+    expect(lines(page).last).to_be_in_viewport()
+
+
 @pytest.mark.parametrize(
     "context", LOOKS, indirect=True, ids=lambda look: f"{look['color_scheme']}-{look['viewport']['width']}"
 )
