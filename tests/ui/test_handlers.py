@@ -1,11 +1,22 @@
-"""Any client can fire any public handler: each of them is listed here with the right that it needs."""
+"""Any client can fire any public handler: each of them is listed here with the right that it needs, and is fired."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 import reflex as rx
+from scripted_kind import draft, registered
+from tab import Tab
 
 import etl_engine.etl_engine as app_module
+from etl_engine import wiring
+from etl_engine.errors import Denied
+from etl_engine.model.collections import ALL
+from etl_engine.services import access, connections
+from etl_engine.services.context import Context
+from etl_engine.settings import Settings
 
 # What a handler may do without a right: look at its own screen. Everything else asks a service, which asks for one.
 PUBLIC = {
@@ -88,16 +99,28 @@ def _is_ours(function: Callable[..., Any]) -> bool:
     return function.__module__.startswith("etl_engine.")
 
 
-def ours() -> set[str]:
-    found = set()
+def states() -> list[type[rx.State]]:
+    found = []
     pending = list(rx.State.__subclasses__())
     while pending:
         state = pending.pop()
         pending += state.__subclasses__()
-        if state.__module__.startswith("etl_engine."):
-            own = [name for name, handler in state.event_handlers.items() if _is_ours(handler.fn)]
-            found |= {f"{state.__name__}.{name}" for name in own}
+        if state.__module__.startswith("etl_engine.") and not state._mixin:
+            found.append(state)
     return found
+
+
+def handlers() -> dict[str, Any]:
+    return {
+        f"{state.__name__}.{name}": handler
+        for state in states()
+        for name, handler in state.event_handlers.items()
+        if _is_ours(handler.fn)
+    }
+
+
+def ours() -> set[str]:
+    return set(handlers())
 
 
 def test_every_handler_is_public_by_declaration_or_guarded() -> None:
@@ -105,3 +128,64 @@ def test_every_handler_is_public_by_declaration_or_guarded() -> None:
     declared = PUBLIC.keys() | GUARDED.keys()
     assert not ours() - declared, "say above what guards these, or that nothing has to"
     assert not declared - ours(), "these are gone: take them out above"
+
+
+GARBAGE: list[Any] = [None, 7, "0" * 24, "x" * 10_000, "\ud800", [[]], {"x": []}]
+
+
+@pytest.fixture
+def ctx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+    with registered(monkeypatch):
+        engine = wiring.Engine(Settings(data_dir=tmp_path))
+        monkeypatch.setattr(wiring, "_engine", engine)
+        yield engine.context()
+        engine.close()
+
+
+@pytest.fixture
+def tab(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> Tab:
+    return Tab(monkeypatch, *states())
+
+
+def takes(handler: Any) -> int:
+    return len(inspect.signature(handler.fn).parameters) - 1
+
+
+def everything(ctx: Context) -> list[Any]:
+    return [ctx.store.find(one.name, {}) for one in ALL]
+
+
+async def test_whoever_has_no_right_changes_and_sees_nothing_whatever_is_fired(
+    tab: Tab, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = connections.create(ctx, draft(name="Orders")).id
+    before, asked, shown = everything(ctx), set(), []
+
+    def refuse(_: Context, action: str) -> None:
+        asked.add(action)
+        if action != "health:read":  # everybody's
+            raise Denied("Nobody may do that")
+
+    monkeypatch.setattr(access, "require", refuse)
+    for name, handler in handlers().items():
+        await tab.fire(handler, *[identity] * takes(handler))
+        shown += [name for kind in states() if "Orders" in repr(tab[kind].dict())]
+    assert everything(ctx) == before
+    assert not shown
+    assert asked >= {f"{noun}:read" for noun in ("connection", "execution", "kind", "schedule", "schema")}
+    assert asked >= {"connection:create", "connection:test", "schedule:run"}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=lambda value: repr(value)[:20])
+async def test_whatever_the_wire_brings_no_handler_raises(tab: Tab, ctx: Context, garbage: Any) -> None:
+    raised, fired = [], handlers()
+    opened = [fired[name] for name in ("ConnectionForm.open_new", "ScheduleForm.open_new", "SchemaForm.open_new")]
+    for name, handler in fired.items():
+        if number := takes(handler):
+            for dialog in opened:  # what was fired before may have closed it
+                await tab.fire(dialog, *["scripted"] * takes(dialog))
+            try:
+                await tab.fire(handler, *[garbage] * number)
+            except Exception as error:
+                raised.append(f"{name}: {error!r}")
+    assert not raised

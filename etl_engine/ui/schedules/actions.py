@@ -60,7 +60,8 @@ class ScheduleActions(rx.State):
     @event(background=True)
     async def pause(self, values: dict[str, Any]) -> None:
         """Paused from now on; what waits is given up."""
-        reason = str(values.get("pause_reason") or "").strip() or None
+        typed = values if isinstance(values, dict) else {}
+        reason = str(typed.get("pause_reason") or "").strip() or None
         patch = {"enabled": False, "pause_reason": reason}
         await self._done(self.pausing, "Paused {}", lambda ctx, one: schedules.update(ctx, one, patch))
 

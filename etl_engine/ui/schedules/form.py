@@ -121,7 +121,7 @@ class ScheduleForm(rx.State):
             self.saving, self.trouble, self.problems = True, Trouble(), {}
             here, cron, zone = self.draft, self.cron, self.zone
             asked = bool(self.router.url.query_parameters.get("new"))
-        draft = _read_form(values, cron, zone)
+        draft = _read_form(values if isinstance(values, dict) else {}, cron, zone)
         try:
             saved = await ask(lambda ctx: _stored(ctx, here, draft))
         except AskError as error:

@@ -77,7 +77,7 @@ class SchemaForm(rx.State):
         """A line changes places with its neighbour."""
         lines = list(self.lines)
         place = next((number for number, line in enumerate(lines) if line.id == line_id), -1)
-        other = place + int(by)
+        other = place + (1 if by == 1 else -1)
         if place >= 0 and 0 <= other < len(lines):
             lines[place], lines[other] = lines[other], lines[place]
             self.lines = lines
@@ -90,7 +90,7 @@ class SchemaForm(rx.State):
                 return
             self.saving, lines = True, list(self.lines)
             schema_id, revision = self.schema_id, self._revision
-        draft = _draft(lines, typed)
+        draft = _draft(lines, typed if isinstance(typed, dict) else {})
         try:
             saved = await ask(lambda ctx: _save(ctx, schema_id, revision, draft))
         except AskError as error:
