@@ -26,7 +26,9 @@ DEFAULT_ORIGINS = (
 # Never connected to, whatever the operator allows: link-local addresses and cloud metadata services.
 ALWAYS_DENIED = ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "192.0.0.192/32")
 # First parts of paths that the app, its pages and Reflex use themselves.
-_TAKEN_PATHS = frozenset({"docs", "health", "ping", "assets", "connections"})
+_TAKEN_PATHS = frozenset(
+    {"docs", "health", "ping", "assets", "connections", "overview", "runs", "schedules", "schemas"}
+)
 _SECRET_SETTINGS = frozenset({"encryption_key", "mongodb_url", "store_url", "webhook_secret", "webhook_url"})
 
 

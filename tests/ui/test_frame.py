@@ -12,17 +12,19 @@ from etl_engine.errors import NotFound
 from etl_engine.model.connection import TestStatus
 from etl_engine.services.context import Context
 from etl_engine.services.health import Health, Part
-from etl_engine.settings import Settings
+from etl_engine.settings import _TAKEN_PATHS, Settings
 from etl_engine.ui import theme
 from etl_engine.ui.dev_proxy import DevServer
 from etl_engine.ui.engine_status import EngineStatus
+from etl_engine.ui.navigation import PAGES
 from etl_engine.ui.session import AskError, ask
 from etl_engine.ui.stylesheets import _used_parts
 from etl_engine.ui.toasts import Toast, Toasts
 from etl_engine.ui.toolchain import use_packaged_node
 from etl_engine.ui.words import counted, duration
 
-STYLES = Path(__file__).parents[2] / "assets" / "styles.css"
+ASSETS = Path(__file__).parents[2] / "assets"
+STYLES = ASSETS / "styles.css"
 
 
 def test_every_state_has_an_icon_a_word_and_a_tone_that_the_styles_know() -> None:
@@ -32,6 +34,40 @@ def test_every_state_has_an_icon_a_word_and_a_tone_that_the_styles_know() -> Non
     assert all(look.icon and look.word for look in looks)
     styled = set(re.findall(r"\.status\.(\w+)", STYLES.read_text()))
     assert {look.tone for look in looks} <= styled
+
+
+def test_the_colours_are_those_of_the_specification() -> None:
+    tokens = dict(re.findall(r"--(p\d+|text|bg): (#\w+);", (ASSETS / "tokens.css").read_text().partition("\n.dark")[0]))
+    assert tokens["p600"] == theme.PRIMARY == "#9333ea"
+    assert (tokens["p400"], tokens["p500"], tokens["text"], tokens["bg"]) == (
+        "#c084fc",
+        "#a855f7",
+        "#171717",
+        "#fafafa",
+    )
+    sidebar = re.search(r"\.sidebar, \.drawer \{(.*?)\n\}", STYLES.read_text(), re.DOTALL)
+    assert sidebar and "linear-gradient(168deg, #7e22ce, #581c87" in sidebar[1]
+    assert (theme.KIND_BADGE["mysql"], theme.KIND_BADGE["postgresql"]) == ("purple", "grey")
+    looks = (theme.TEST_STATUS["success"], theme.TEST_STATUS["failed"], theme.UNTESTED)
+    assert [(look.icon, look.tone) for look in looks] == [("check", "ok"), ("x", "bad"), ("circle", "idle")]
+
+
+def test_what_one_browser_alone_understands_is_said_for_the_others_too() -> None:
+    """The masked input is understood by all of them; the other two are decoration that others do without."""
+    styles = "".join(path.read_text() for path in ASSETS.glob("*.css"))
+    alone = set(re.findall(r"-webkit-[\w-]+", styles))
+    alone -= {"-webkit-text-security", "-webkit-font-smoothing", "-webkit-details-marker"}
+    elsewhere = {
+        "-webkit-mask-image": r"[; ]mask-image:",
+        "-webkit-progress-bar": r"::-moz-progress-bar",
+        "-webkit-progress-value": r"::-moz-progress-bar",
+    }
+    assert alone == elsewhere.keys()
+    assert all(re.search(pattern, styles) for pattern in elsewhere.values())
+
+
+def test_no_page_can_be_hidden_by_the_path_of_the_api() -> None:
+    assert {page.to.split("/")[1] for page in PAGES} - {""} <= _TAKEN_PATHS
 
 
 @pytest.mark.parametrize(
