@@ -16,7 +16,7 @@ from etl_engine import wiring
 from etl_engine.connectors.contract import Health
 from etl_engine.errors import StoreUnavailable
 from etl_engine.model.connection import ConnectionConfig
-from etl_engine.services import connection_overview, connections, sample_data
+from etl_engine.services import connection_overview, connections, mappings, sample_data, schemas
 from etl_engine.services.connections import Query
 from etl_engine.services.context import Context
 from etl_engine.settings import Settings
@@ -283,6 +283,19 @@ async def test_delete_asks_first_and_can_be_taken_back(tab: Tab, ctx: Context, n
     assert tab.toast.title == "Restored Orders"
     await tab.fire(Toasts.accept, toast.offer)
     assert (tab.toast.tone, tab.toast.title) == ("bad", "It is too late for that")
+
+
+async def test_a_connection_that_a_mapping_uses_stays_and_the_message_says_which(tab: Tab, ctx: Context) -> None:
+    identity = stored(ctx, "Orders")
+    schema = schemas.create(ctx, {"name": "Ids", "columns": [{"name": "id", "data_type": "integer"}]}).id
+    values = {"name": "Every night", "source_connection_id": identity, "target_schema_id": schema}
+    mappings.create(ctx, values | {"source_query": "SELECT 1 AS id"})
+    await tab.fire(ConnectionActions.ask_to_delete, identity)
+    await tab.fire(ConnectionActions.delete)
+    assert (tab.toast.tone, tab[ConnectionActions].doomed.id) == ("bad", "")
+    assert "in use by the mapping" in tab.toast.title and "Every night" in tab.toast.title
+    assert "another connection" in tab.toast.text
+    assert in_store(ctx) == {"Orders"}
 
 
 async def test_an_undo_of_a_name_that_is_taken_says_by_whom(tab: Tab, ctx: Context) -> None:
