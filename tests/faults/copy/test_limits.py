@@ -54,17 +54,17 @@ def test_a_copy_that_has_too_little_memory_doubles_and_loses_nothing(pair: Pair,
     pair.s(
         "CREATE TABLE t (id int PRIMARY KEY, v text)",
         "INSERT INTO t SELECT g, repeat('x', 100) FROM generate_series(1, 5000) g",
-        "INSERT INTO t VALUES (5001, repeat('y', 60000000))",
+        "INSERT INTO t VALUES (5001, repeat('y', 120000000))",
         "ANALYZE t",
     )
     work = lambda: pair.copy("t", mode=mode, slice_rows=2000, lane="typed")  # noqa: E731
-    assert within(resource.RLIMIT_AS, lambda: memory_now(90 << 20), work) != _DONE
+    assert within(resource.RLIMIT_AS, lambda: memory_now(8 << 20), work) != _DONE
     eventually(no_sessions_left(pair), "the end of its sessions")
     if pair.t("SELECT to_regclass('t') IS NOT NULL") == "t":
         assert int(pair.t("SELECT count(*) FROM t")) in (0, 2000, 4000)
         assert pair.t("SELECT count(*) FROM t") == pair.t("SELECT coalesce(sum(rows), 0) FROM _etl_ledger")
     work()
-    assert pair.t("SELECT count(*), count(DISTINCT id), sum(length(v)) FROM t") == "5001|5001|60500000"
+    assert pair.t("SELECT count(*), count(DISTINCT id), sum(length(v)) FROM t") == "5001|5001|120500000"
     pair.tidy()
 
 
