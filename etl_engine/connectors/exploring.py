@@ -24,3 +24,10 @@ class Explorer(ABC):
 
     @abstractmethod
     def close(self) -> None: ...
+
+
+class Explores:
+    """A connector that can be looked around in."""
+
+    def explore(self) -> Explorer:
+        raise NotImplementedError

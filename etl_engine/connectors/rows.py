@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from etl_engine.connectors.exploring import Explorer as Explorer  # noqa: PLC0414 - sessions are known from here
+from etl_engine.connectors.exploring import Explores as Explores  # noqa: PLC0414 - and so are capabilities
 from etl_engine.errors import NotCapable
 from etl_engine.model.table import Column, Table, TableName
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ARROW = "arrow"  # the form that every kind speaks: record batches of carriers
-# Forms of batches whose columns are all text, each value as its own server writes it; only that server's kind reads
-# them. For copies within one engine where somebody looks at a few of the columns.
+# Forms of batches of texts, as their server writes them and only its kind reads: for copies within one engine.
 TEXT_BATCHES = "-arrow-text"
 
 
@@ -340,8 +340,18 @@ class Destination(ABC):
     def ddl(self, name: TableName, columns: Sequence[Column], key: Sequence[str]) -> str: ...
 
     @abstractmethod
+    def added(self, name: TableName, column: Column) -> str: ...  # how a column is added, as it is done and shown
+
+    @abstractmethod
+    def keyed(self, name: TableName, key: Sequence[str]) -> str: ...  # a hint: how merging can go by this key
+
+    @abstractmethod
     def why_not_swapped(self, name: TableName) -> str:
         """What hangs on the existing target so that replacing must happen inside it; "" if nothing does."""
+
+    @property
+    def readers_wait(self) -> bool:  # whether others cannot read a target while its rows are replaced inside it
+        return False
 
     @abstractmethod
     def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool, mine: int = 0) -> Claim:
@@ -387,11 +397,4 @@ class Writes:
     """A connector that data can be written to."""
 
     def open_destination(self) -> Destination:
-        raise NotImplementedError
-
-
-class Explores:
-    """A connector that can be looked around in."""
-
-    def explore(self) -> Explorer:
         raise NotImplementedError

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.rows import Destination, Moment, Source
 from etl_engine.engine import lanes
 from etl_engine.errors import BadInput, Problem
@@ -46,7 +45,7 @@ def plan(order: CopyOrder, source: Source, destination: Destination, table: Tabl
     same_engine = lanes.same_engine(source.identity, destination.identity)
     made = destination.natives(kept, same_engine=same_engine)
     columns, added = _columns(made, existing, order, notes)
-    key = _key(order, kept, existing)
+    key = _key(order, kept, existing, destination, target)
     road = lanes.choose(order, source, destination, kept, columns)
     statements = _statements(destination, target, existing, columns, added, key, order, notes)
     planned = CopyPlan(
@@ -149,7 +148,9 @@ def _columns(
     return tuple(columns), tuple(added)
 
 
-def _key(order: CopyOrder, table: Table, existing: Table | None) -> tuple[str, ...]:
+def _key(
+    order: CopyOrder, table: Table, existing: Table | None, destination: Destination, target: TableName
+) -> tuple[str, ...]:
     key = order.key or (table.key if order.mode != "merge" or existing is None or not existing.key else existing.key)
     for name in key:
         if table.column(name) is None:
@@ -164,10 +165,9 @@ def _key(order: CopyOrder, table: Table, existing: Table | None) -> tuple[str, .
             hint="Name the columns: --key id",
         )
     if order.mode == "merge" and existing is not None and not _has_arbiter(existing, key):
-        columns = ", ".join(map(double_quoted, key))
         raise BadInput(
             f"The target {existing.name} has no unique key over ({', '.join(key)}) that merging could go by",
-            hint=f"CREATE UNIQUE INDEX ON {existing.name} ({columns});  its columns must be NOT NULL",
+            hint=destination.keyed(target, key),
         )
     return key
 
@@ -191,12 +191,13 @@ def _statements(
         return [destination.ddl(target, as_key(columns, primary), primary)]
     if order.mode == "replace":
         why = destination.why_not_swapped(target)
+        meanwhile = "readers wait" if destination.readers_wait else "whoever reads it meanwhile sees the old rows"
         notes.append(
-            f"{target} is emptied and filled in one transaction, and readers wait: {why}."
+            f"{target} is emptied and filled in one transaction, and {meanwhile}: {why}."
             if why
             else f"A new {target} is loaded beside the old one and takes its name, indexes and grants at the end."
         )
-    return [f"ALTER TABLE {target} ADD COLUMN {double_quoted(column.name)} {column.native}" for column in added]
+    return [destination.added(target, column) for column in added]
 
 
 def as_key(columns: Sequence[Column], key: Sequence[str]) -> tuple[Column, ...]:

@@ -9,14 +9,14 @@ from etl_engine.connectors.duck.ledger import Ledger
 from etl_engine.connectors.duck.refusals import KIND
 from etl_engine.connectors.duck.session import Session
 from etl_engine.connectors.duck.types import house_type, native_type
-from etl_engine.connectors.duck.unit import DuckdbUnit, create_table
+from etl_engine.connectors.duck.unit import DuckdbUnit, add_column, create_table
 from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.rows import ARROW, Claim, Destination, Entry, Fingerprint, Unit
 from etl_engine.errors import BadInput, Missing, Refused, Rejected
 from etl_engine.model.table import Column, Table, TableName
 
 _RESERVED = "_etl_"
-_IN_PLACE = "it keeps its indexes and whatever refers to it, and whoever reads it meanwhile sees the old rows"
+_IN_PLACE = "it keeps its indexes and whatever refers to it"
 
 
 class DuckdbDestination(Destination):
@@ -65,6 +65,12 @@ class DuckdbDestination(Destination):
 
     def ddl(self, name: TableName, columns: Sequence[Column], key: Sequence[str]) -> str:
         return create_table(quoted(name), columns, key)
+
+    def added(self, name: TableName, column: Column) -> str:
+        return add_column(quoted(name), column)
+
+    def keyed(self, name: TableName, key: Sequence[str]) -> str:
+        return f"ALTER TABLE {quoted(name)} ADD PRIMARY KEY ({catalog.listed(key)});"  # an index alone is none here
 
     def why_not_swapped(self, name: TableName) -> str:
         return _IN_PLACE

@@ -51,8 +51,9 @@ class DuckdbUnit(Unit):
 
     def add_columns(self, columns: Sequence[Column]) -> None:
         for column in columns:
-            statement = f"ALTER TABLE {quoted(self._name)} ADD COLUMN {double_quoted(column.name)} {column.native}"
-            self._session.run(statement, doing=f"adding the column {column.name} to {self._name}")
+            self._session.run(
+                add_column(quoted(self._name), column), doing=f"adding the column {column.name} to {self._name}"
+            )
 
     def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
         natives = self._natives(place)
@@ -199,6 +200,10 @@ class DuckdbUnit(Unit):
                 kind=KIND,
                 hint="Repair them in the source, leave them out with --query, or choose another --key.",
             )
+
+
+def add_column(sql_name: str, column: Column) -> str:
+    return f"ALTER TABLE {sql_name} ADD COLUMN {double_quoted(column.name)} {column.native}".rstrip()
 
 
 def create_table(sql_name: str, columns: Sequence[Column], key: Sequence[str], *, temporary: bool = False) -> str:

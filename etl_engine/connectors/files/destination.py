@@ -65,6 +65,12 @@ class FilesDestination(Destination):
         inside = ",\n    ".join(lines)
         return f"{name}/*{self._shape(name.name).ending} (\n    {inside}\n)"
 
+    def added(self, name: TableName, column: Column) -> str:
+        return f"{name}: {column.name} {column.native}"
+
+    def keyed(self, name: TableName, key: Sequence[str]) -> str:
+        return USE_THE_LAKE
+
     def why_not_swapped(self, name: TableName) -> str:
         return ""
 

@@ -1,15 +1,17 @@
 """Writing to the lake: what stands at the target, and units of work."""
 
+import json
 from collections.abc import Sequence
 
 from etl_engine.connectors.files.finding import clean
 from etl_engine.connectors.files.prints import fingerprint
-from etl_engine.connectors.lake.place import Lake, only_plain
+from etl_engine.connectors.lake.place import KEY, Lake, only_plain
 from etl_engine.connectors.lake.refusals import KIND
 from etl_engine.connectors.lake.source import table_batches
 from etl_engine.connectors.lake.streams import LakeLedger
 from etl_engine.connectors.lake.types import column_of
 from etl_engine.connectors.lake.unit import LakeUnit
+from etl_engine.connectors.names import text_literal
 from etl_engine.connectors.rows import ARROW, Claim, Destination, Entry, Fingerprint, Unit
 from etl_engine.errors import Rejected
 from etl_engine.model.table import Column, Table, TableName
@@ -53,6 +55,13 @@ class LakeDestination(Destination):
         lines = [f'"{one.name}" {one.native}{"" if one.nullable else " NOT NULL"}' for one in columns]
         inside = ",\n    ".join(lines)
         return f"CREATE TABLE {name} (\n    {inside}\n) USING DELTA"
+
+    def added(self, name: TableName, column: Column) -> str:
+        return f'ALTER TABLE {name} ADD COLUMNS ("{column.name}" {column.native})'
+
+    def keyed(self, name: TableName, key: Sequence[str]) -> str:
+        noted = text_literal(json.dumps(list(key), ensure_ascii=False))
+        return f"Note its key in the table: ALTER TABLE {name} SET TBLPROPERTIES ('{KEY}' = {noted});"
 
     def why_not_swapped(self, name: TableName) -> str:
         return ""

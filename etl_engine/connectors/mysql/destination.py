@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from etl_engine.connectors.mysql import catalog, hashes, rights, successor
 from etl_engine.connectors.mysql.ledger import Ledger
-from etl_engine.connectors.mysql.names import quoted
+from etl_engine.connectors.mysql.names import listed, quoted
 from etl_engine.connectors.mysql.refusals import KIND
 from etl_engine.connectors.mysql.session import Session
-from etl_engine.connectors.mysql.shapes import create_table
+from etl_engine.connectors.mysql.shapes import add_column, create_table
 from etl_engine.connectors.mysql.types import base_of, house_type, native_type
 from etl_engine.connectors.mysql.unit import MysqlUnit
 from etl_engine.connectors.rows import ARROW, Claim, Destination, Entry, Fingerprint, Unit
@@ -93,6 +93,12 @@ class MysqlDestination(Destination):
 
     def ddl(self, name: TableName, columns: Sequence[Column], key: Sequence[str]) -> str:
         return create_table(quoted(name), columns, key, self._session.dialect)
+
+    def added(self, name: TableName, column: Column) -> str:
+        return add_column(quoted(name), column)
+
+    def keyed(self, name: TableName, key: Sequence[str]) -> str:
+        return f"ALTER TABLE {quoted(name)} ADD UNIQUE ({listed(key)});  its columns must be NOT NULL"
 
     def why_not_swapped(self, name: TableName) -> str:
         return successor.why_not_swapped(self._session, name)

@@ -34,6 +34,15 @@ def create_table(
     return f"CREATE {'TEMPORARY ' if temporary else ''}TABLE {sql_name} (\n    {inside}\n) ENGINE=InnoDB"
 
 
+def add_column(sql_name: str, column: Column) -> str:
+    return f"ALTER TABLE {sql_name} ADD COLUMN {definition(column)}"
+
+
+def definition(column: Column) -> str:
+    """Of a column that a table gets later: what stood in it before has no value there."""
+    return f"{back_quoted(column.name)} {column.native} NULL"
+
+
 def described(session: Session, name: TableName) -> tuple[Column, ...]:
     found = catalog.look_up(session, name)
     if found is None:

@@ -12,7 +12,7 @@ from etl_engine.connectors.mysql.ledger import SEEN, Ledger
 from etl_engine.connectors.mysql.names import listed, quoted
 from etl_engine.connectors.mysql.refusals import KIND, translated
 from etl_engine.connectors.mysql.session import Session
-from etl_engine.connectors.mysql.shapes import create_table, described
+from etl_engine.connectors.mysql.shapes import add_column, create_table, definition, described
 from etl_engine.connectors.mysql.values import text_of
 from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
 from etl_engine.errors import Cancelled, Conflict, ConnectorError, EtlError, Rejected, Unreachable
@@ -178,8 +178,9 @@ class MysqlUnit(Unit):
             return
         session = self._session
         for column in self._added:
-            statement = f"ALTER TABLE {quoted(self._name)} ADD COLUMN {_definition(column)}"
-            session.run(statement, doing=f"adding the column {column.name} to {self._name}")
+            session.run(
+                add_column(quoted(self._name), column), doing=f"adding the column {column.name} to {self._name}"
+            )
         self._added = []
         session.run("START TRANSACTION")
         self._begun = True
@@ -201,7 +202,7 @@ class MysqlUnit(Unit):
         self._swap = successor.swap_of(self._claim, existing.name)
         self._made.append(self._swap.new)
         self._target = self._swap.new
-        successor.make_like(session, self._swap, existing, [_definition(column) for column in self._added])
+        successor.make_like(session, self._swap, existing, [definition(column) for column in self._added])
         self._added = []
 
     def _take_place(self, swap: successor.Swap) -> None:
@@ -230,7 +231,3 @@ class MysqlUnit(Unit):
 
     def _affected(self, statement: str, values: Sequence[str] = ()) -> int:
         return self._session.change(statement, values, doing=f"writing to {self._name}")
-
-
-def _definition(column: Column) -> str:
-    return f"{back_quoted(column.name)} {column.native} NULL"

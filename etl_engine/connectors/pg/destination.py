@@ -91,8 +91,18 @@ class PostgresqlDestination(Destination):
     def ddl(self, name: TableName, columns: Sequence[Column], key: Sequence[str]) -> str:
         return create_table(quoted(name), columns, key)
 
+    def added(self, name: TableName, column: Column) -> str:
+        return add_column(quoted(name), column)
+
+    def keyed(self, name: TableName, key: Sequence[str]) -> str:
+        return f"CREATE UNIQUE INDEX ON {name} ({listed(key)});  its columns must be NOT NULL"
+
     def why_not_swapped(self, name: TableName) -> str:
         return successor.why_not_swapped(self._session, name)
+
+    @property
+    def readers_wait(self) -> bool:
+        return True  # for TRUNCATE, which nobody reads beside
 
     def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool, mine: int = 0) -> Claim:
         self._ledger = Ledger(self._session, name.schema)
@@ -181,6 +191,10 @@ def create_table(sql_name: str, columns: Sequence[Column], key: Sequence[str], *
     inside = ",\n    ".join(lines)
     tail = " ON COMMIT DROP" if temporary else ""
     return f"CREATE {'TEMPORARY ' if temporary else ''}TABLE {sql_name} (\n    {inside}\n){tail}"
+
+
+def add_column(sql_name: str, column: Column) -> str:
+    return f"ALTER TABLE {sql_name} ADD COLUMN {double_quoted(column.name)} {column.native}"
 
 
 def _make_type(native: str, labels: tuple[str, ...]) -> str:

@@ -67,9 +67,12 @@ class PostgresqlUnit(Unit):
             self._frozen.add(place)
 
     def add_columns(self, columns: Sequence[Column]) -> None:
+        from etl_engine.connectors.pg.destination import add_column
+
         for column in columns:
-            statement = f"ALTER TABLE {quoted(self._name)} ADD COLUMN {double_quoted(column.name)} {column.native}"
-            self._session.run(statement, doing=f"adding the column {column.name} to {self._name}")
+            self._session.run(
+                add_column(quoted(self._name), column), doing=f"adding the column {column.name} to {self._name}"
+            )
 
     def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
         options, feed = self._feed(rows, place)

@@ -11,12 +11,12 @@ from etl_engine.connectors.sqlite.ledger import Ledger
 from etl_engine.connectors.sqlite.refusals import KIND
 from etl_engine.connectors.sqlite.session import Session
 from etl_engine.connectors.sqlite.types import holding_type, native_type
-from etl_engine.connectors.sqlite.unit import SqliteUnit, create_table
+from etl_engine.connectors.sqlite.unit import SqliteUnit, add_column, create_table
 from etl_engine.errors import BadInput, Refused, Rejected
 from etl_engine.model.table import Column, Table, TableName
 
 _RESERVED = ("_etl_", "sqlite_")
-_IN_PLACE = "a SQLite file has one writer at a time, and whoever reads it meanwhile still sees the old rows"
+_IN_PLACE = "a SQLite file has one writer at a time"
 
 
 class SqliteDestination(Destination):
@@ -65,8 +65,19 @@ class SqliteDestination(Destination):
     def ddl(self, name: TableName, columns: Sequence[Column], key: Sequence[str]) -> str:
         return create_table(double_quoted(name.name), columns, key)
 
+    def added(self, name: TableName, column: Column) -> str:
+        return add_column(double_quoted(name.name), column)
+
+    def keyed(self, name: TableName, key: Sequence[str]) -> str:
+        index, table = double_quoted(f"{name.name}_key"), double_quoted(name.name)
+        return f"CREATE UNIQUE INDEX {index} ON {table} ({catalog.listed(key)});  its columns must be NOT NULL"
+
     def why_not_swapped(self, name: TableName) -> str:
         return _IN_PLACE
+
+    @property
+    def readers_wait(self) -> bool:
+        return bool(self._session.one("PRAGMA main.journal_mode")[0] != "wal")
 
     def claim(self, name: TableName, stream: str, terms: str, *, fresh: bool, take_over: bool, mine: int = 0) -> Claim:
         return self._ledger.claim(str(name), stream, terms, fresh=fresh, take_over=take_over, mine=mine)

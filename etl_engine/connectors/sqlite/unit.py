@@ -55,8 +55,9 @@ class SqliteUnit(Unit):
 
     def add_columns(self, columns: Sequence[Column]) -> None:
         for column in columns:
-            statement = f"ALTER TABLE {quoted(self._name.name)} ADD COLUMN {double_quoted(column.name)} {column.native}"
-            self._session.run(statement, doing=f"adding the column {column.name} to {self._name}")
+            self._session.run(
+                add_column(quoted(self._name.name), column), doing=f"adding the column {column.name} to {self._name}"
+            )
 
     def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
         types = self._types(place)
@@ -236,6 +237,10 @@ class SqliteUnit(Unit):
                 kind=KIND,
                 hint="Give the key column of the target COLLATE BINARY, or repair the keys in the source.",
             )
+
+
+def add_column(sql_name: str, column: Column) -> str:
+    return f"ALTER TABLE {sql_name} ADD COLUMN {double_quoted(column.name)} {column.native}".rstrip()
 
 
 def create_table(sql_name: str, columns: Sequence[Column], key: Sequence[str], *, loose: bool = False) -> str:
