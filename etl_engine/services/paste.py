@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from etl_engine.errors import BadInput
 from etl_engine.masking import hide
-from etl_engine.model.pasted.fields import KIND_TITLES, TITLES, Found
+from etl_engine.model.pasted.fields import FILE_KINDS, KIND_TITLES, TITLES, Found
 from etl_engine.model.pasted.read import other_kind, read
 from etl_engine.services import access
 from etl_engine.services.context import Context
@@ -20,7 +20,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _FILE_FIELDS = frozenset({"db_type", "database"})
 _WHAT_CAN_BE_PASTED = (
     "Paste a URL (postgres://…, mysql://…, jdbc:…), .env lines, a docker-compose service, a psql or mysql command, "
-    "a connection string, or the path of a SQLite file."
+    "a connection string, or the path of a SQLite or DuckDB file."
 )
 
 
@@ -102,7 +102,7 @@ def _understood(several: list[Found]) -> Understood:
     found = dataclasses.replace(several[0])
     found.guess_kind()
     kind = found.values.get("db_type")
-    if kind == "sqlite":
+    if kind in FILE_KINDS:
         found.values = {name: value for name, value in found.values.items() if name in _FILE_FIELDS}
     provider = _provider(found)
     if provider and provider.tls_only and "tls_mode" not in found.values:
@@ -136,7 +136,7 @@ def _name(found: Found) -> str:
     """What a person would call it: "shop on db.example.com"."""
     database, host = (_visible(str(found.values.get(name, ""))) for name in ("database", "host"))
     provider = _provider(found)
-    if found.values.get("db_type") == "sqlite":
+    if found.values.get("db_type") in FILE_KINDS:
         return database.replace("\\", "/").rpartition("/")[2].partition(".")[0][:_LONGEST_NAME]
     place = provider.title if provider else "this machine" if host in _LOCAL else host
     return " on ".join(part[:_LONGEST_NAME] for part in (database, place) if part)

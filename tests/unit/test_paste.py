@@ -306,6 +306,12 @@ URLS = [
     Case("SQLite, absolute", "sqlite:////srv/shop%20one.db", fields(LITE, database="/srv/shop one.db")),
     Case("a file", "./data/my shop.sqlite3", fields(LITE, database="./data/my shop.sqlite3")),
     Case("a file URI", "file:shop.db?mode=ro", fields(LITE, database="shop.db"), ("mode",)),
+    Case("DuckDB", "duckdb:///shop.duckdb", fields("duckdb", database="shop.duckdb")),
+    Case("DuckDB, absolute", "duckdb:////srv/shop%20one.db", fields("duckdb", database="/srv/shop one.db")),
+    Case("JDBC of DuckDB", "jdbc:duckdb:/srv/shop.db", fields("duckdb", database="/srv/shop.db")),
+    Case("a file of DuckDB", "./data/my shop.duckdb", fields("duckdb", database="./data/my shop.duckdb")),
+    Case("DuckDB's shell", "duckdb -readonly data/shop.ddb", fields("duckdb", database="data/shop.ddb")),
+    Case("DuckDB in memory", "duckdb://:memory:", fields("duckdb"), ("memory",)),
     Case("memory", "sqlite://", fields(LITE), ("memory",)),
 ]
 LINES = [

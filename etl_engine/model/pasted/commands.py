@@ -11,7 +11,7 @@ from etl_engine.model.pasted.fields import Found
 from etl_engine.model.pasted.names import role_of
 from etl_engine.model.pasted.pairs import Pair
 from etl_engine.model.pasted.settings import read_dsn
-from etl_engine.model.pasted.urls import read_url, sqlite_file
+from etl_engine.model.pasted.urls import database_file, read_url
 
 _LONGEST = 8192  # no command line is longer
 _WORDS_BEFORE = 15
@@ -52,6 +52,7 @@ _ENVIRONMENT = {"PGPASSWORD": "password", "PGHOST": "host", "PGPORT": "port", "P
     "MYSQL_PWD": "password",
     "MYSQL_HOST": "host",
 }
+_FILE_PROGRAMS = {"sqlite3": "sqlite", "litecli": "sqlite", "duckdb": "duckdb"}
 _ENDS = ("|", ">", "<", "&", ";", "2>")
 
 
@@ -65,9 +66,9 @@ def read_command(text: str) -> list[Found]:
         program = PurePosixPath(word).name.removesuffix(".exe")
         if program in ("docker", "podman") and "run" in words[at + 1 : at + 3]:
             return _read_run(words[at + 1 :])
-        if program in ("sqlite3", "litecli") and at + 1 < len(words):
+        if program in _FILE_PROGRAMS and at + 1 < len(words):
             path = next((one for one in words[at + 1 :] if not one.startswith("-")), "")
-            return [sqlite_file(path, f"{program} command")]
+            return [database_file(path, f"{program} command", _FILE_PROGRAMS[program])]
         if program in _TOOLS:
             return _read_tool(program, _TOOLS[program], words[:at], words[at + 1 :])
     return []

@@ -24,8 +24,10 @@ KINDS = {
     ),
     "mysql": ("mysql", "mysql2", "mysqli", "mysqlgis", "mysqlx", "mariadb", "percona", "pymysql", "mysqlclient"),
     "sqlite": ("sqlite", "sqlite3", "spatialite"),
+    "duckdb": ("duckdb",),
 }
-KIND_TITLES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "sqlite": "SQLite"}
+KIND_TITLES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "sqlite": "SQLite", "duckdb": "DuckDB"}
+FILE_KINDS = ("sqlite", "duckdb")  # a database of these is a file
 _KIND_OF = {spelling: kind for kind, spellings in KINDS.items() for spelling in spellings}
 _KIND_OF_PORT = {5432: "postgresql", 6432: "postgresql", 6543: "postgresql", 3306: "mysql"}
 _KIND_OF_USER = {"postgres": "postgresql", "root": "mysql"}

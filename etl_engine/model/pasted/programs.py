@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from etl_engine.model.pasted.fields import Found, kind_of
+from etl_engine.model.pasted.fields import FILE_KINDS, Found, kind_of
 from etl_engine.model.pasted.names import role_of
 from etl_engine.model.pasted.pairs import Pair, read_mixture, read_record, whole
 from etl_engine.model.pasted.settings import read_dsn, read_semicolons
@@ -67,7 +67,7 @@ def read_program(text: str) -> list[Found]:
             found.append(read_record(group, "program"))
     for one in found:
         one.put_kind(kind, word)
-    return [one for one in found if whole(one) or one.values.get("db_type") == "sqlite"]
+    return [one for one in found if whole(one) or one.values.get("db_type") in FILE_KINDS]
 
 
 def _kind_of_driver(tokens: list[_Token]) -> tuple[str | None, str]:

@@ -4,13 +4,16 @@ import re
 from collections.abc import Callable
 
 from etl_engine.model.pasted.commands import read_command
-from etl_engine.model.pasted.fields import Found, kind_of
+from etl_engine.model.pasted.fields import FILE_KINDS, Found, kind_of
 from etl_engine.model.pasted.programs import read_program
 from etl_engine.model.pasted.settings import is_sql_server, read_dsn, read_lines, read_pgpass, read_semicolons
 from etl_engine.model.pasted.trees import read_json, read_yaml
-from etl_engine.model.pasted.urls import read_go_dsn, read_url, read_urls, sqlite_file
+from etl_engine.model.pasted.urls import database_file, read_go_dsn, read_url, read_urls
 
-_FILE_ENDINGS = (".db", ".sqlite", ".sqlite3", ".db3", ".s3db", ".sl3")
+_FILE_ENDINGS = {
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".db3", ".s3db", ".sl3"), "sqlite"),
+    **dict.fromkeys((".duckdb", ".ddb"), "duckdb"),
+}
 _OTHERS = {
     "mongodb": "MongoDB",
     "redis": "Redis",
@@ -23,7 +26,6 @@ _OTHERS = {
     "clickhouse": "ClickHouse",
     "redshift": "Amazon Redshift",
     "cockroachdb": "CockroachDB",
-    "duckdb": "DuckDB",
     "trino": "Trino",
     "cassandra": "Cassandra",
     "amqp": "RabbitMQ",
@@ -91,15 +93,14 @@ def _read_file(text: str) -> list[Found]:
     scheme, separator, rest = text.partition(":")
     if "\n" in text or len(text) > 1024 or "=" in text.partition("?")[0]:
         return []
-    if separator and kind_of(scheme) == "sqlite":
-        url = read_url(text)
-        return [url or sqlite_file(rest, "SQLite file")]
+    scheme_kind = kind_of(scheme) if separator else None
+    if scheme_kind in FILE_KINDS:
+        return [read_url(text) or database_file(rest, "file", scheme_kind)]
     if text == ":memory:":
-        return [sqlite_file(text, "SQLite file")]
+        return [database_file(text, "file")]
     path = text.removeprefix("file:").partition("?")[0]
-    return (
-        [sqlite_file(text, "SQLite file")] if path.casefold().endswith(_FILE_ENDINGS) and not _has_scheme(path) else []
-    )
+    kind = next((kind for ending, kind in _FILE_ENDINGS.items() if path.casefold().endswith(ending)), None)
+    return [database_file(text, "file", kind)] if kind and not _has_scheme(path) else []
 
 
 def _has_scheme(path: str) -> bool:

@@ -5,7 +5,7 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import Literal
 
-from etl_engine.model.pasted.fields import KIND_TITLES, Found, kind_of
+from etl_engine.model.pasted.fields import FILE_KINDS, KIND_TITLES, Found, kind_of
 from etl_engine.model.pasted.names import role_of
 
 Style = Literal["url", "jdbc", "go"]
@@ -36,8 +36,8 @@ def read_url(address: str) -> Found | None:
     kind = kind_of(scheme) if separator else None
     if kind is None:
         return None
-    if kind == "sqlite":
-        return sqlite_file(rest[1:] if rest.startswith("/") else rest, "SQLite URL")
+    if kind in FILE_KINDS:
+        return database_file(rest[1:] if rest.startswith("/") else rest, "URL", kind)
     found = Found(f"{KIND_TITLES[kind]} URL")
     found.put_kind(kind, "the URL")
     _server(found, rest, "url")
@@ -60,11 +60,11 @@ def read_go_dsn(text: str) -> list[Found]:
     return [found]
 
 
-def sqlite_file(path: str, form: str) -> Found:
-    """A SQLite database by its path; what a driver puts behind a question mark is left out."""
+def database_file(path: str, form: str, kind: str = "sqlite") -> Found:
+    """A database that is a file, by its path; what a driver puts behind a question mark is left out."""
     file, _, options = path.partition("?")
-    found = Found(form)
-    found.put_kind("sqlite", "the file" if form != "SQLite URL" else "the URL")
+    found = Found(f"{KIND_TITLES[kind]} {form}" if form in ("URL", "JDBC URL", "file") else form)
+    found.put_kind(kind, "the URL" if form == "URL" else "the file")
     file = urllib.parse.unquote(file.removeprefix("file:"))
     if file in ("", ":memory:", "/:memory:"):
         found.note("A database in memory lives only inside its own program: enter the path of a file.")
@@ -108,8 +108,8 @@ def _jdbc(address: str) -> Found | None:
     while modes < len(words) and words[modes].casefold() in _JDBC_MODES:
         modes += 1
     rest = ":".join(words[modes:])
-    if kind == "sqlite":
-        return sqlite_file(rest, "SQLite JDBC URL")
+    if kind in FILE_KINDS:
+        return database_file(rest, "JDBC URL", kind)
     found = Found(f"{KIND_TITLES[kind]} JDBC URL")
     found.put_kind(kind, "the JDBC URL")
     if rest.startswith("//"):
