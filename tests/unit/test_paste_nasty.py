@@ -90,6 +90,7 @@ def test_an_odbc_password_in_braces_comes_back(password: str) -> None:
 
 @unhurried
 @given(st.text(max_size=300))
+@example("$env:")
 def test_any_text_is_understood_or_refused(text: str) -> None:
     try:
         found = understand(CTX, text)

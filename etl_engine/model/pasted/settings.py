@@ -112,7 +112,7 @@ def _line(line: str) -> tuple[Pair, bool] | None:
     for lead in _LEADS:
         if rest[: len(lead)].casefold() == lead:
             rest = rest[len(lead) :].lstrip()
-    marks = [at for at in (rest.find("="), rest.find(": "), len(rest) - 1 if rest[-1] == ":" else -1) if at > 0]
+    marks = [at for at in (rest.find("="), rest.find(": "), len(rest) - 1 if rest.endswith(":") else -1) if at > 0]
     if not marks:
         return None
     name, value = rest[: min(marks)].strip(), rest[min(marks) + 1 :].strip()
