@@ -95,6 +95,6 @@ async def test_the_socket_of_the_screen_passes_untouched(engine: Engine) -> None
         seen.append(scope["type"])
 
     front: Any = beside_pages(create_api(engine.context, origins=[ORIGIN], answers_cors=False))(pages)
-    await front({"type": "websocket", "path": "/api/v1/connections"}, None, None)
+    await front({"type": "websocket", "path": "/_event/"}, None, None)
     await front({"type": "lifespan"}, None, None)
     assert seen == ["websocket", "lifespan"]
