@@ -225,7 +225,7 @@ def test_deaths_at_random_moments_beside_a_writer_lose_no_secret(installation: I
         stop.set()
         writer.join(30)
     assert writer.exitcode == 0
-    assert deaths >= KILLS // 2, f"only {deaths} of {KILLS} were killed at work: the moments are drawn too late"
+    assert deaths >= KILLS // 4, f"only {deaths} of {KILLS} were killed at work: the moments are drawn too late"
     written = acknowledged(journal)
     assert len(written) >= min(KILLS, CREATED) // 2
     installation.every_secret_opens(written | {key: {value} for key, value in installation.passwords.items()})

@@ -95,7 +95,7 @@ def test_a_secret_is_masked_and_a_line_stays_one_line(ctx: Context, running: Doc
     hide("correct horse battery")
     log = RunLog(ctx, running)
     log.write(Level.INFO, Origin.SOURCE, "password is correct horse battery\nand \x1b[31mred\0")
-    log.write(Level.INFO, Origin.SOURCE, "x" * 100_000)
+    log.write(Level.INFO, Origin.SOURCE, " ".join(map(str, range(20_000))))
     log.flush()
     first, long = execution_logs.page(ctx, running["_id"], Search()).items
     assert "correct horse" not in first.message

@@ -84,7 +84,6 @@ class FileOptions(ConnectionConfig):
     ] = "none"
     write_megabytes: Annotated[
         int,
-        BeforeValidator(whole_number),
         Field(
             title="Megabytes per file",
             description="About where the next file begins.",
@@ -92,4 +91,5 @@ class FileOptions(ConnectionConfig):
             le=4096,
             json_schema_extra=_WRITTEN,
         ),
+        BeforeValidator(whole_number),  # behind the limits, which otherwise are not in the JSON schema
     ] = _MEGABYTES

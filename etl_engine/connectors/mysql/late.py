@@ -18,6 +18,8 @@ from etl_engine.errors import BadInput, Conflict, Refused
 from etl_engine.model.table import Column, Family, Table
 
 BACK_SECONDS = 300.0
+# The server shows its transactions from a cache of a tenth of a second, with starts cut to whole seconds.
+_UNSEEN_SECONDS = 1.5
 _USEFUL = {Family.TIMESTAMP, Family.DATE, Family.INTEGER, Family.DECIMAL, Family.TEXT, Family.UUID}
 _TIMES = {Family.TIMESTAMP, Family.DATE}
 _OLDEST = """
@@ -41,7 +43,7 @@ def look_around(session: Session) -> Open:
         return Open(None)
     finally:
         session.run("SET SESSION time_zone = '+00:00'")
-    return Open(max(0.0, float(age or 0)))
+    return Open(max(0.0, float(age or 0)) + _UNSEEN_SECONDS)
 
 
 def cursor_column(table: Table, look: Look) -> Column:

@@ -125,7 +125,8 @@ def test_nothing_is_lost_or_doubled_however_often_a_copy_is_killed(road: Road) -
             LONGEST_SECONDS,
             lambda: (
                 road.target.sql("SHOW TABLES LIKE '_etl_streams'") != ""
-                and road.target.sql("SELECT running FROM _etl_streams") == "0"
+                # a stream is noted, with the epoch 0, before it is claimed
+                and road.target.sql("SELECT running = 0 AND epoch > 0 FROM _etl_streams") == "1"
             ),
         )
         loads += 1
