@@ -156,7 +156,7 @@ def test_nothing_stands_in_the_way_of_a_screen_reader(page: Page, server: Server
         assert axe.findings(page) == []
 
 
-@pytest.mark.parametrize("context", [PHONE], indirect=True, ids=["phone"])
+@pytest.mark.parametrize("context", [PHONE, {**PHONE, "color_scheme": "dark"}], indirect=True, ids=["light", "dark"])
 def test_nothing_in_the_drawer_stands_in_the_way_either(page: Page, server: Server) -> None:
     page.goto(server.url)
     page.get_by_role("button", name="Open the menu").click()
