@@ -1,5 +1,6 @@
 """Lines of a ledger as they are stored: cursors and moments as JSON texts."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -49,7 +50,9 @@ def moment_text(moment: Moment) -> str:
 def _moment(text: str | None) -> Moment | None:
     if text is None:
         return None
-    read = json.loads(text)
+    read: Any = None
+    with contextlib.suppress(ValueError):
+        read = json.loads(text)
     if not isinstance(read, dict) or "column" not in read:
         raise Rejected("The ledger has a cursor that was not written by this engine", hint="Begin anew with --restart.")
     return Moment(read["column"], _read(read["reached"]), read["source"])

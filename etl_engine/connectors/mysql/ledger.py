@@ -1,20 +1,19 @@
 """The ledger: in the target's own database, written in the transaction that writes the rows. It is the truth."""
 
-import contextlib
 import hashlib
-import json
 import time
 from collections.abc import Sequence
-from typing import Any
 from uuid import uuid4
 
 import pymysql
 
 from etl_engine.connectors.catalogue.mysql import back_quoted
+from etl_engine.connectors.ledger_rows import entry as entry_of
+from etl_engine.connectors.ledger_rows import moment_text, written
 from etl_engine.connectors.mysql.refusals import translated
 from etl_engine.connectors.mysql.session import Session
-from etl_engine.connectors.rows import Claim, Entry, Mark, Moment, Reject
-from etl_engine.errors import Conflict, Rejected, Stale, Throttled
+from etl_engine.connectors.rows import Claim, Entry, Reject
+from etl_engine.errors import Conflict, Stale, Throttled
 from etl_engine.model.table import TableName
 
 LEDGER, STREAMS, SEEN, REJECTS = "_etl_ledger", "_etl_streams", "_etl_seen", "_etl_rejects"
@@ -137,7 +136,7 @@ class Ledger:
             query, values = f"{query} AND run_id = %s ORDER BY seq", [stream, run_id]
         else:
             query += " AND moment IS NOT NULL ORDER BY committed_at DESC, epoch DESC, seq DESC LIMIT 1"
-        return [_entry(row) for row in self._session.rows(query, values)]
+        return [entry_of(row) for row in self._session.rows(query, values)]
 
     def record(self, claim: Claim, entry: Entry, intent: str) -> None:
         """Inside the transaction of the rows. From here to its end nobody can claim the stream."""
@@ -161,9 +160,9 @@ class Ledger:
                 entry.batch_id,
                 entry.run_id,
                 entry.seq,
-                _written(entry.cursor_in),
-                _written(entry.cursor_out),
-                None if entry.moment is None else _moment_text(entry.moment),
+                written(entry.cursor_in),
+                written(entry.cursor_out),
+                None if entry.moment is None else moment_text(entry.moment),
                 entry.rows,
                 entry.bytes,
                 entry.checksum,
@@ -256,48 +255,3 @@ class Ledger:
                 "ordered differently",
                 hint="Finish it by ordering it again as it was, or forget it with --restart.",
             )
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    stream, batch_id, run_id, seq, rows, size, checksum, epoch, cursor_in, cursor_out, moment, at, rejected = row
-    return Entry(
-        stream,
-        batch_id,
-        run_id,
-        seq,
-        rows,
-        size,
-        checksum,
-        epoch,
-        _read(cursor_in),
-        _read(cursor_out),
-        _moment(moment),
-        at,
-        rejected,
-    )
-
-
-def _written(mark: Mark | None) -> str | None:
-    return None if mark is None else json.dumps([mark.text, mark.native], ensure_ascii=False)
-
-
-def _read(text: str | None) -> Mark | None:
-    return None if text is None else Mark(*json.loads(text))
-
-
-def _moment_text(moment: Moment) -> str:
-    return json.dumps(
-        {"column": moment.column, "reached": _written(moment.reached), "source": dict(moment.source)},
-        ensure_ascii=False,
-    )
-
-
-def _moment(text: str | None) -> Moment | None:
-    if text is None:
-        return None
-    read: Any = None
-    with contextlib.suppress(ValueError):
-        read = json.loads(text)
-    if not isinstance(read, dict) or "column" not in read:
-        raise Rejected("The ledger has a cursor that was not written by this engine", hint="Begin anew with --restart.")
-    return Moment(read["column"], _read(read["reached"]), read["source"])
