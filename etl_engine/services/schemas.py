@@ -62,8 +62,8 @@ def update(ctx: Context, schema_id: str, patch: Mapping[str, Any], *, revision: 
     return _saved(SHELF.change(ctx, schema_id, revision, prepare))
 
 
-def delete(ctx: Context, schema_id: str, *, revision: int | None = None) -> None:
-    """Remove a schema; Conflict, with who uses it, where a mapping does."""
+def delete(ctx: Context, schema_id: str, *, revision: int | None = None) -> Schema:
+    """Remove a schema; Conflict, with who uses it, where a mapping does. Answers what was deleted."""
     access.require(ctx, "schema:delete")
 
     def check(document: Document) -> None:
@@ -75,7 +75,7 @@ def delete(ctx: Context, schema_id: str, *, revision: int | None = None) -> None
                 context={"mapping_id": users[0]["_id"], "users": len(users)},
             )
 
-    SHELF.delete(ctx, schema_id, revision, check)
+    return _saved(SHELF.delete(ctx, schema_id, revision, check))
 
 
 def _insist_on_types(name: str, before: Sequence[Document], after: Sequence[Document]) -> None:

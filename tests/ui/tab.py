@@ -7,6 +7,7 @@ from unittest.mock import PropertyMock
 
 import pytest
 import reflex as rx
+from one_service import one_service
 
 from etl_engine.ui.toasts import Toast, Toasts
 
@@ -42,16 +43,23 @@ class Tab:
         return cast(S, self._states[kind])
 
     async def fire(self, handler: Any, *arguments: Any) -> list[Any]:
-        """Run a handler to its end; answers the events it sends on."""
-        state = next(
-            one for kind, one in self._states.items() if kind.__name__ == handler.fn.__qualname__.split(".")[0]
-        )
-        answer = handler.fn(state, *arguments)
-        if hasattr(answer, "__aiter__"):
-            return [event async for event in answer]
-        if hasattr(answer, "__await__"):
-            answer = await answer
-        return answer if isinstance(answer, list) else [] if answer is None else [answer]
+        """Run a handler to its end; answers the events it sends on. It may ask one service function."""
+        name = handler.fn.__qualname__
+        state = next(one for kind, one in self._states.items() if kind.__name__ == name.split(".")[0])
+        with one_service(name):
+            answer = handler.fn(state, *arguments)
+            if hasattr(answer, "__aiter__"):
+                return [event async for event in answer]
+            if hasattr(answer, "__await__"):
+                answer = await answer
+            return answer if isinstance(answer, list) else [] if answer is None else [answer]
+
+    async def follow(self, handler: Any, *arguments: Any) -> None:
+        """The same, and then what it sends on to States of this tab, each as an event of its own."""
+        for event in await self.fire(handler, *arguments):
+            sent, given = (event.handler, event.args) if isinstance(event, rx.event.EventSpec) else (event, ())
+            if any(sent is one for kind in self._states for one in kind.event_handlers.values()):
+                await self.follow(sent, *(value._decode() for _, value in given))
 
     @property
     def toast(self) -> Toast:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from one_service import one_service
 from scripted_kind import Script, draft, failed, passed, registered
 
 from etl_engine import wiring
 from etl_engine.connectors.contract import Health
 from etl_engine.errors import Cancelled
 from etl_engine.model.connection import ConnectionConfig
-from etl_engine.services import connections
+from etl_engine.services import connections, filled_forms
 from etl_engine.services.connections import Query
 from etl_engine.services.context import Context
 from etl_engine.settings import Settings
@@ -45,12 +46,13 @@ class Browser:
 
     async def fire(self, name: str, *arguments: Any) -> list[Any]:
         """Run one handler to its end; answers the events it sends to the browser."""
-        answer = getattr(ConnectionForm, name).fn(self.form, *arguments)
-        if hasattr(answer, "__aiter__"):
-            return [event async for event in answer]
-        if hasattr(answer, "__await__"):
-            answer = await answer
-        return [] if answer is None else [answer]
+        with one_service(f"ConnectionForm.{name}"):
+            answer = getattr(ConnectionForm, name).fn(self.form, *arguments)
+            if hasattr(answer, "__aiter__"):
+                return [event async for event in answer]
+            if hasattr(answer, "__await__"):
+                answer = await answer
+            return [] if answer is None else [answer]
 
     async def test(self, **more: Any) -> None:
         await self.fire("test", VALUES | more, [])
@@ -137,7 +139,7 @@ async def test_a_new_connection_is_saved_only_after_a_test_of_its_values(browser
     await browser.fire("open_new", "scripted")
     await browser.fire("touch", "host")
     await browser.save()
-    assert names(ctx) == [] and browser.form.trouble.message == state.UNTESTED
+    assert names(ctx) == [] and browser.form.trouble.message == filled_forms.UNTESTED
     await browser.test()
     form = browser.form
     assert (form.phase, form.headline, form.version) == ("passed", "Scripted 1.0", "Scripted 1.0")
@@ -314,7 +316,7 @@ async def test_a_rename_needs_no_test_and_anything_else_does(browser: Browser, c
     await browser.fire("touch", "host")
     assert not browser.form.can_save
     await browser.fire("save", VALUES | {"host": "x", "password": ""}, [])
-    assert browser.form.trouble.message == state.UNTESTED
+    assert browser.form.trouble.message == filled_forms.UNTESTED
 
 
 async def test_a_rename_does_not_carry_an_untested_change_along(browser: Browser, ctx: Context) -> None:
@@ -322,7 +324,7 @@ async def test_a_rename_does_not_carry_an_untested_change_along(browser: Browser
     await browser.fire("open_edit", connection)
     await browser.fire("touch", "name")
     await browser.save(name="Renamed", host="evil.example.com", password="")
-    assert names(ctx) == ["Shop"] and browser.form.trouble.message == state.UNTESTED
+    assert names(ctx) == ["Shop"] and browser.form.trouble.message == filled_forms.UNTESTED
 
 
 async def test_a_change_is_tested_with_the_stored_secret_and_saved(

@@ -87,7 +87,7 @@ async def test_no_secret_gets_into_any_state(tab: Tab, ctx: Context, script: Scr
     identity = stored(ctx, "Orders")
     await tab.fire(Connections.load)
     await tab.fire(ConnectionTests.test, identity)
-    await tab.fire(Diagnosis.open, identity)
+    await tab.follow(Diagnosis.open, identity)
     await tab.fire(ConnectionActions.ask_to_delete, identity)
     await tab.fire(ConnectionActions.delete)
     for kind in (*STATES, Toasts):
@@ -226,7 +226,7 @@ async def test_all_that_is_shown_is_tested_and_counted(tab: Tab, ctx: Context, s
     script.check = check
     tab.parameters["q"] = "orders"
     await tab.fire(Connections.load)
-    await tab.fire(ConnectionTests.test_all)
+    await tab.follow(ConnectionTests.test_all)
     state = tab[ConnectionTests]
     assert (state.done, state.failed, state.total, state.all_running) == (20, 2, 20, False)
     assert state.running == []
@@ -240,9 +240,9 @@ async def test_everything_is_tested_whatever_the_list_shows(tab: Tab, ctx: Conte
         stored(ctx, name)
     tab.parameters["q"] = "ware"
     await tab.fire(Connections.load)
-    await tab.fire(ConnectionTests.test_all, True)
+    await tab.follow(ConnectionTests.test_all, True)
     assert tab.toast.title == "Tested 2 connections"
-    await tab.fire(ConnectionTests.test_all, "whatever the wire brings")
+    await tab.follow(ConnectionTests.test_all, "whatever the wire brings")
     assert tab.toast.title == "Tested 1 connection"
 
 
@@ -252,7 +252,7 @@ async def test_testing_all_stops_when_asked(tab: Tab, ctx: Context, script: Scri
     release = threading.Event()
     script.check = lambda config: passed() if release.wait(5) else failed()
     await tab.fire(Connections.load)
-    running = asyncio.create_task(tab.fire(ConnectionTests.test_all))
+    running = asyncio.create_task(tab.follow(ConnectionTests.test_all))
     while len(tab[ConnectionTests].running) < testing.AT_ONCE:
         await asyncio.sleep(0.01)
     await tab.fire(ConnectionTests.stop)
@@ -364,14 +364,14 @@ async def test_a_diagnosis_shows_the_step_that_fails_and_what_to_do(
 ) -> None:
     identity = stored(ctx, "Orders")
     script.check = lambda config: failed("the server refused the password")
-    await tab.fire(Diagnosis.open, identity)
+    await tab.follow(Diagnosis.open, identity)
     state = tab[Diagnosis]
     assert (state.name, state.phase) == ("Orders", "failed")
     assert [rung.state for rung in state.rungs] == ["pass", "fail"]
     assert (state.failure.cause, state.failure.fix) == ("the server refused the password", "Change it.")
     assert connections.get(ctx, identity).last_test_status == "failed" and nudges
     script.check = lambda config: passed()
-    await tab.fire(Diagnosis.open, identity)
+    await tab.follow(Diagnosis.open, identity)
     assert (state.phase, state.headline) == ("passed", "Scripted 1.0")
     assert [rung.before for rung in state.rungs] == ["was OK", "had failed"]
     await tab.fire(Diagnosis.close)

@@ -46,11 +46,11 @@ PUBLIC = {
     "Toasts.unexpected": "its own browser's message",
 }
 GUARDED = {
-    "Schemas.load": "schema:read and mapping:read, asked by the services",
-    "Schemas.refresh": "schema:read and mapping:read, asked by the services",
+    "Schemas.load": "schema:read and mapping:read, asked by services.schema_listing",
+    "Schemas.refresh": "schema:read and mapping:read, asked by services.schema_listing",
     "Schemas.ask_to_delete": "schema:read, asked by services.schemas",
-    "Schemas.delete": "schema:read and schema:delete, asked by services.schemas",
-    "SchemaForm.open_edit": "schema:read, asked by services.schemas",
+    "Schemas.delete": "schema:delete, asked by services.schemas",
+    "SchemaForm.open_edit": "schema:read, asked by services.schema_listing",
     "SchemaForm.save": "schema:create or schema:update, asked by services.schemas",
     "Connections.load": "connection:read, asked by services.connection_overview",
     "Connections.refresh": "connection:read, asked by services.connection_overview",
@@ -58,20 +58,22 @@ GUARDED = {
     "ConnectionActions.delete": "connection:delete, asked by services.connections",
     "ConnectionActions.duplicate": "connection:create, asked by services.connections",
     "ConnectionTests.test": "connection:test, asked by services.connection_tests",
-    "ConnectionTests.test_all": "connection:read and connection:test, asked by the services",
-    "Diagnosis.open": "connection:read and connection:test, asked by the services",
-    "Runs.load": "execution:read, asked by services.executions",
-    "Runs.refresh": "execution:read, asked by services.executions",
-    "Run.load": "execution:read, asked by services.executions",
-    "Run.refresh": "execution:read, asked by services.executions",
+    "ConnectionTests.test_all": "connection:read, asked by services.connection_overview",
+    "ConnectionTests.test_waiting": "connection:test, asked by services.connection_tests",
+    "Diagnosis.open": "connection:read, asked by services.forms",
+    "Diagnosis.climb": "connection:test, asked by services.connection_tests",
+    "Runs.load": "execution:read, asked by services.run_listing",
+    "Runs.refresh": "execution:read, asked by services.run_listing",
+    "Run.load": "execution:read, asked by services.run_detail",
+    "Run.refresh": "execution:read, asked by services.run_detail",
     "Run.cancel": "execution:cancel, asked by services.executions",
     "Run.retry": "execution:submit, asked by services.executions",
-    "Schedules.load": "schedule:read and mapping:read, asked by the services",
-    "Schedules.refresh": "schedule:read and mapping:read, asked by the services",
-    "ScheduleForm.open_new": "schedule:read and mapping:read, asked by the services",
-    "ScheduleForm.open_edit": "schedule:read, asked by services.schedules",
-    "ScheduleForm.set_cron": "schedule:read, asked by services.schedules",
-    "ScheduleForm.set_zone": "schedule:read, asked by services.schedules",
+    "Schedules.load": "schedule:read and mapping:read, asked by services.schedule_listing",
+    "Schedules.refresh": "schedule:read and mapping:read, asked by services.schedule_listing",
+    "ScheduleForm.open_new": "schedule:read and mapping:read, asked by services.schedule_forms",
+    "ScheduleForm.open_edit": "schedule:read and mapping:read, asked by services.schedule_forms",
+    "ScheduleForm.set_cron": "schedule:read, asked by services.schedule_forms",
+    "ScheduleForm.set_zone": "schedule:read, asked by services.schedule_forms",
     "ScheduleForm.save": "schedule:create or schedule:update, asked by services.schedules",
     "ScheduleActions.run_now": "schedule:run, asked by services.schedules",
     "ScheduleActions.ask_to_pause": "schedule:read, asked by services.schedules",
@@ -88,9 +90,9 @@ GUARDED = {
     "ConnectionForm.open_edit": "connection:read, asked by services.forms",
     "ConnectionForm.leave_field": "connection:read, asked by services.forms",
     "ConnectionForm.choose_kind": "kind:read, asked by services.forms",
-    "ConnectionForm.take_paste": "kind:read, asked by services.paste",
-    "ConnectionForm.test": "connection:test, asked by services.connection_tests",
-    "ConnectionForm.save": "connection:create or connection:update, asked by services.connections",
+    "ConnectionForm.take_paste": "kind:read, asked by services.filled_forms",
+    "ConnectionForm.test": "connection:test, asked by services.filled_forms",
+    "ConnectionForm.save": "connection:create or connection:update, asked by services.filled_forms",
     "ConnectionForm.load_new_values": "connection:read, asked by services.forms",
 }
 
@@ -126,8 +128,9 @@ def ours() -> set[str]:
 def test_every_handler_is_public_by_declaration_or_guarded() -> None:
     assert app_module.app
     declared = PUBLIC.keys() | GUARDED.keys()
-    assert not ours() - declared, "say above what guards these, or that nothing has to"
-    assert not declared - ours(), "these are gone: take them out above"
+    new, gone = sorted(ours() - declared), sorted(declared - ours())
+    assert not new, f"say above what guards these, or that nothing has to: {', '.join(new)}"
+    assert not gone, f"these are gone, take them out above: {', '.join(gone)}"
 
 
 GARBAGE: list[Any] = [None, 7, "0" * 24, "x" * 10_000, "\ud800", [[]], {"x": []}]

@@ -14,10 +14,10 @@ from etl_engine.connectors.rows import Reject
 from etl_engine.engine.block import Output, Work
 from etl_engine.errors import BadInput
 from etl_engine.model.execution import Counters, Execution, Level, Origin, Status
-from etl_engine.services import executions
+from etl_engine.services import executions, run_listing
 from etl_engine.services.context import Context
 from etl_engine.settings import Settings
-from etl_engine.ui.runs import pulse, words
+from etl_engine.ui.runs import words
 from etl_engine.ui.runs.address import View, is_list, run_of
 from etl_engine.ui.runs.listing import Runs
 from etl_engine.ui.runs.state import Run
@@ -163,7 +163,7 @@ async def test_a_run_that_waits_is_cancelled_at_once(tab: Tab, ctx: Context, run
     tab.url.path = f"/runs/{runs['waits'].id}"
     await tab.fire(Run.load)
     assert tab[Run].run.can_cancel
-    await tab.fire(Run.cancel)
+    await tab.follow(Run.cancel)
     assert executions.get(ctx, runs["waits"].id).status is Status.CANCELLED
     assert tab[Run].run.sentence.startswith("Cancelled by anonymous")
     assert not tab[Run].run.live
@@ -196,13 +196,13 @@ async def test_a_run_that_has_ended_is_not_read_again(
 
 
 def test_a_run_that_moves_leaves_traces(ctx: Context, runs: dict[str, Execution]) -> None:
-    before, busy = pulse.traces(ctx)
+    before, busy = run_listing.traces(ctx)
     assert busy
     executions.cancel(ctx, runs["waits"].id)
-    after, busy = pulse.traces(ctx)
+    after, busy = run_listing.traces(ctx)
     assert after != before
     assert not busy
-    assert pulse.traces(ctx) == (after, False)
+    assert run_listing.traces(ctx) == (after, False)
 
 
 def test_a_lost_run_says_that_it_goes_on(runs: dict[str, Execution]) -> None:

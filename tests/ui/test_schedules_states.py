@@ -79,6 +79,9 @@ async def test_the_list_says_what_each_schedule_does_and_when(tab: Tab, make: Ca
     tab.parameters.update(state="paused", page="9")
     await tab.fire(Schedules.load)
     assert [row.name for row in tab[Schedules].rows] == ["Never"]
+    make(name="Not now", enabled=False)
+    await tab.fire(Schedules.refresh)
+    assert [row.name for row in tab[Schedules].rows] == ["Never", "Not now"]
 
 
 async def test_the_form_reads_the_expression_and_shows_ten_fires_on_both_clocks(tab: Tab, mapping: str) -> None:

@@ -8,13 +8,11 @@ from typing import Any
 
 import reflex as rx
 
-from etl_engine.errors import BadInput
 from etl_engine.model.connection import TestResult
-from etl_engine.services import connection_tests, connections, forms, paste
+from etl_engine.services import filled_forms, forms
 from etl_engine.services.connection_tests import OnStep
 from etl_engine.services.context import Context
 from etl_engine.services.forms import Form
-from etl_engine.services.paste import Understood
 from etl_engine.ui import live
 from etl_engine.ui.connection_form import ladder, running
 from etl_engine.ui.connection_form.fields import every
@@ -26,7 +24,6 @@ from etl_engine.ui.toasts import Toasts
 FORM = "connection_form"  # the id by which the browser fills fields
 ANY_KIND = "any"  # in an address: whichever is usual
 USUAL_KIND = "postgresql"  # most people have a database; another kind is a choice away
-UNTESTED = "These values have not been tested"
 Events = AsyncIterator[Any]
 
 
@@ -155,13 +152,8 @@ class ConnectionForm(FormScreen, rx.State):
             if not self.shown or self.saving:
                 return
             serial, db_type = self.serial, self.db_type
-
-        def understand(ctx: Context) -> tuple[Understood, Form | None]:
-            found = paste.understand(ctx, str(text))
-            return found, forms.blank(ctx, found.db_type) if found.db_type not in (None, db_type) else None
-
         try:
-            found, other_kind = await ask(understand)
+            pasted = await ask(lambda ctx: filled_forms.pasted(ctx, str(text), db_type))
         except AskError as error:
             async with self:
                 self.unread, self.pasted, self.read, self.notes = error.trouble, "", [], []
@@ -170,7 +162,7 @@ class ConnectionForm(FormScreen, rx.State):
         async with self:
             if self.serial != serial:
                 return
-            texts = self._fill(found, other_kind)
+            texts = self._fill(pasted.found, pasted.other_kind)
         yield rx.set_value(FORM, texts)
 
     @event(background=True)
@@ -183,11 +175,9 @@ class ConnectionForm(FormScreen, rx.State):
             connection_id, mine, tab = self.connection_id, self._begin(), self.router.session.client_token
 
         def climb(ctx: Context, on_step: OnStep, cancelled: threading.Event) -> TestResult:
-            if not connection_id:
-                draft = forms.draft(ctx, wire.values)
-                return connection_tests.test_new(ctx, draft, on_step=on_step, cancelled=cancelled)
-            changes = forms.changes(ctx, connection_id, wire.values, wire.removed)
-            return connection_tests.test_saved(ctx, connection_id, changes, on_step=on_step, cancelled=cancelled)
+            return filled_forms.test(
+                ctx, connection_id, wire.values, wire.removed, on_step=on_step, cancelled=cancelled
+            )
 
         try:
             async with contextlib.aclosing(running.climb(tab, climb)) as news:
@@ -215,12 +205,9 @@ class ConnectionForm(FormScreen, rx.State):
 
     @event(background=True)
     async def save(self, values: dict[str, Any], removed: list[str]) -> None:
-        """Store exactly what was tested; for a stored connection a new name alone needs no test."""
+        """Store exactly what was tested."""
         async with self:
             if not self.shown or self.saving:
-                return
-            if not self.can_save:
-                self.trouble = Trouble(UNTESTED, "Test the connection first.")
                 return
             self.saving, self.trouble, self.stale = True, Trouble(), False
             wire = _Wire.of(values, removed, self.db_type)
@@ -228,11 +215,10 @@ class ConnectionForm(FormScreen, rx.State):
 
         def store(ctx: Context) -> str:
             if not connection_id:
-                return connections.create(ctx, forms.draft(ctx, wire.values), receipt=_needed(receipt)).name
-            changes = forms.changes(ctx, connection_id, wire.values, wire.removed)
-            if changes.keys() - {"name"}:
-                _needed(receipt)
-            return connections.update(ctx, connection_id, changes, revision=revision, receipt=receipt).name
+                return filled_forms.create(ctx, wire.values, receipt).name
+            return filled_forms.update(
+                ctx, connection_id, wire.values, wire.removed, revision=revision, receipt=receipt
+            ).name
 
         try:
             name = await ask(store)
@@ -273,9 +259,3 @@ class _Wire:
         fields = {str(name): value for name, value in values.items()} if isinstance(values, dict) else {}
         names = tuple(name for name in removed if isinstance(name, str)) if isinstance(removed, list) else ()
         return cls(fields | {"db_type": db_type}, names)
-
-
-def _needed(receipt: str) -> str:
-    if not receipt:
-        raise BadInput(UNTESTED, hint="Test the connection first.")
-    return receipt

@@ -2,6 +2,8 @@
 
 import contextlib
 import threading
+from collections.abc import AsyncIterator
+from typing import Any
 
 import reflex as rx
 
@@ -35,8 +37,8 @@ class Diagnosis(rx.State):
     _climb: int = 0
 
     @event(background=True)
-    async def open(self, connection_id: str) -> None:
-        """Show the ladder of a stored connection and climb it; the result goes to the list as of any test."""
+    async def open(self, connection_id: str) -> AsyncIterator[Any]:
+        """Show the ladder of a stored connection, and then climb it."""
         mine = str(connection_id)
         try:
             form = await ask(lambda ctx: forms.filled(ctx, mine))
@@ -46,10 +48,19 @@ class Diagnosis(rx.State):
             return
         async with self:
             self._climb += 1
-            number, tab = self._climb, self.router.session.client_token
+            number = self._climb
             self.id, self.name, self.kind = mine, form.values.get("name", ""), form.kind.title
             self.trouble, self.phase = Trouble(), "running"
             self.rungs = ladder.remembered(ladder.rungs_of(form.steps), form.last_test)
+        yield Diagnosis.climb(number)
+
+    @event(background=True)
+    async def climb(self, number: int) -> None:
+        """Climb the ladder that is shown; the result goes to the list as of any test."""
+        async with self:
+            if self._climb != number or not self.id or self.phase != "running":
+                return
+            mine, tab = self.id, self.router.session.client_token
 
         def climb(ctx: Context, on_step: OnStep, cancelled: threading.Event) -> TestResult:
             return connection_tests.test_saved(ctx, mine, on_step=on_step, cancelled=cancelled)

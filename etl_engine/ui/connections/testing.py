@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import reflex as rx
 
@@ -37,6 +38,7 @@ class ConnectionTests(rx.State):
     failed: int = 0
     total: int = 0
     said: str = ""  # to screen readers
+    _waiting: list[str] | None = None  # what is to be tested, as long as nobody has begun
 
     @event(background=True)
     async def test(self, connection_id: str) -> None:
@@ -58,33 +60,43 @@ class ConnectionTests(rx.State):
             await self._ended(mine)
 
     @event(background=True)
-    async def test_all(self, everything: bool = False) -> None:
-        """Test what search and filters show, or everything there is, with a summary at the end."""
+    async def test_all(self, everything: bool = False) -> AsyncIterator[Any]:
+        """Find what search and filters show, or everything there is, and then test it."""
         async with self:
-            if self.all_running:
-                return
             tab = self.router.session.client_token
+            if self.all_running and tab in _cancel:  # what another process began has ended with it
+                return
             view = View() if everything is True else (await self.get_state(Connections))._view
             query = view.query()
             self.all_running, self.stopping = True, False
             self.done = self.failed = self.total = 0
-        cancelled = _cancel[tab] = threading.Event()
+            self._waiting = None
+            cancelled = _cancel[tab] = threading.Event()
         try:
             names = await ask(lambda ctx: connection_overview.ids(ctx, query))
-            async with self:
-                self.total = len(names)
-            turns = asyncio.Semaphore(AT_ONCE)
-            await asyncio.gather(*(self._turn(one, turns, cancelled) for one in names))
         except AskError as error:
             await self._say("bad", error.trouble.message, error.trouble.hint)
-        else:
+            await self._all_ended(tab, cancelled)
+            return
+        async with self:
+            self.total, self._waiting = len(names), list(names)
+        yield ConnectionTests.test_waiting
+
+    @event(background=True)
+    async def test_waiting(self) -> None:
+        """Test what was found, a few at a time, with a summary at the end."""
+        async with self:
+            tab = self.router.session.client_token
+            waiting, cancelled = self._waiting, _cancel.get(tab)
+            if waiting is None or cancelled is None:
+                return
+            self._waiting = None
+        turns = asyncio.Semaphore(AT_ONCE)
+        try:
+            await asyncio.gather(*(self._turn(one, turns, cancelled) for one in waiting))
             await self._summary(cancelled.is_set())
         finally:
-            cancelled.set()  # also when the browser went away
-            if _cancel.get(tab) is cancelled:
-                del _cancel[tab]
-            async with self:
-                self.all_running = self.stopping = False
+            await self._all_ended(tab, cancelled)
 
     @event
     def stop(self) -> None:
@@ -112,6 +124,13 @@ class ConnectionTests(rx.State):
                         self.done += 1
                         self.failed += not good
             nudge()
+
+    async def _all_ended(self, tab: str, cancelled: threading.Event) -> None:
+        cancelled.set()  # also when the browser went away
+        if _cancel.get(tab) is cancelled:
+            del _cancel[tab]
+        async with self:
+            self.all_running = self.stopping = False
 
     async def _ended(self, connection_id: str) -> None:
         async with self:

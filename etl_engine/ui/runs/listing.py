@@ -1,14 +1,13 @@
 """The list of runs as one browser sees it."""
 
-import datetime as dt
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import get_args
 
 import reflex as rx
 
 from etl_engine.model.execution import Execution, Status, SubjectKind
-from etl_engine.services import executions
-from etl_engine.services.context import Context
+from etl_engine.services import run_listing
+from etl_engine.services.run_listing import RunListing
 from etl_engine.ui.props import event
 from etl_engine.ui.runs.address import View, is_list
 from etl_engine.ui.runs.looks import KINDS, RUN_STATUS
@@ -48,25 +47,6 @@ class Bar:
     older: str = ""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What the store says to a view."""
-
-    page: executions.Page
-    counts: dict[Status, int]  # of what the search and the other filters find
-    any: bool
-    now: dt.datetime
-    only: str = ""
-
-
-def look(ctx: Context, view: View) -> Found:
-    query = replace(view.query(), after=None)
-    counts = executions.counts(ctx, replace(query, statuses=()))
-    there = bool(counts) or bool(executions.list_(ctx, executions.Query(limit=1)).items)
-    page = executions.list_(ctx, view.query())
-    return Found(page, counts, there, ctx.store.now(), _named(view, page.items))
-
-
 class Runs(rx.State):
     """One page of the runs, and what stands around it."""
 
@@ -97,7 +77,7 @@ class Runs(rx.State):
             self._asked += 1
             mine, self._view = self._asked, view
         try:
-            found = await ask(lambda ctx: look(ctx, view))
+            found = await ask(lambda ctx: run_listing.look(ctx, view.query()))
         except AskError as error:
             async with self:
                 if self._asked == mine and not (quiet and self.loaded):
@@ -118,7 +98,7 @@ class Runs(rx.State):
         self.loaded = True
 
 
-def bar_of(view: View, found: Found) -> Bar:
+def bar_of(view: View, found: RunListing) -> Bar:
     following = found.page.next
     return Bar(
         any=found.any,
@@ -131,7 +111,7 @@ def bar_of(view: View, found: Found) -> Bar:
             for kind in get_args(SubjectKind)
             if kind in ("mapping", "copy") or kind in view.kinds
         ],
-        only=found.only,
+        only=_named(view, found.page.items),
         anybodys=view.address(subject="", schedule=""),
         everything=view.address(statuses=(), kinds=(), subject="", schedule=""),
         newest=view.address() if view.after else "",

@@ -1,15 +1,12 @@
 """One run as one browser sees it, and what can be done with it."""
 
-import datetime as dt
 from collections.abc import AsyncIterator
 from typing import Any
 
 import reflex as rx
 
 from etl_engine.errors import NotFound
-from etl_engine.model.execution import Execution, TaskRecord
-from etl_engine.services import executions
-from etl_engine.services.context import Context
+from etl_engine.services import executions, run_detail
 from etl_engine.ui.live import nudge
 from etl_engine.ui.props import event
 from etl_engine.ui.runs.address import run_address, run_of
@@ -49,8 +46,8 @@ class Run(rx.State):
             await self._look(wanted)
 
     @event(background=True)
-    async def cancel(self) -> None:
-        """Ask for its end."""
+    async def cancel(self) -> AsyncIterator[Any]:
+        """Ask for its end, and look what came of it."""
         async with self:
             wanted = run_of(self.router.url.path)
             if not wanted or self.cancelling:
@@ -64,7 +61,7 @@ class Run(rx.State):
             async with self:
                 self.cancelling = False
         nudge()
-        await self._look(wanted)
+        yield Run.refresh
 
     @event(background=True)
     async def retry(self) -> AsyncIterator[Any]:
@@ -87,7 +84,7 @@ class Run(rx.State):
 
     async def _look(self, wanted: str) -> None:
         try:
-            execution, tasks, now = await ask(lambda ctx: _read(ctx, wanted))
+            detail = await ask(lambda ctx: run_detail.look(ctx, wanted))
         except AskError as error:
             async with self:
                 if run_of(self.router.url.path) != wanted:
@@ -97,7 +94,7 @@ class Run(rx.State):
                 elif not self.loaded:
                     self.trouble = error.trouble
             return
-        found = shown(execution, tasks, now)
+        found = shown(detail.execution, detail.tasks, detail.now)
         async with self:
             if run_of(self.router.url.path) != wanted:
                 return
@@ -111,7 +108,3 @@ class Run(rx.State):
         async with self:
             toasts = await self.get_state(Toasts)
             toasts._say("bad", error.trouble.message, error.trouble.hint)
-
-
-def _read(ctx: Context, wanted: str) -> tuple[Execution, list[TaskRecord], dt.datetime]:
-    return executions.get(ctx, wanted), executions.tasks(ctx, wanted), ctx.store.now()

@@ -1,6 +1,6 @@
 """The form of a schedule: what runs, when, in whose zone, and what becomes of fires that collide or are missed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,10 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from etl_engine.errors import EtlError
-from etl_engine.model.schedule import Schedule, Timetable
-from etl_engine.services import mappings, schedules
+from etl_engine.model.schedule import Schedule
+from etl_engine.services import schedule_forms, schedules
 from etl_engine.services.context import Context
-from etl_engine.services.documents import Query
+from etl_engine.services.schedule_forms import Form, Reading
 from etl_engine.ui.live import nudge
 from etl_engine.ui.props import event
 from etl_engine.ui.schedules.rows import Fire, fire_of
@@ -19,8 +19,6 @@ from etl_engine.ui.session import AskError, Trouble, ask
 from etl_engine.ui.toasts import Toasts
 
 PATH = "/schedules"
-_MOST_MAPPINGS = 500
-_USUAL = "30 7 * * 1-5"
 FIELDS = ("name", "mapping_id", "cron_expression", "timezone", "missed_limit", "pause_reason", "description")
 
 
@@ -52,7 +50,7 @@ class ScheduleForm(rx.State):
     open: bool = False
     number: int = 0  # goes up with every opening: the fields begin anew
     draft: Draft = Draft()
-    cron: str = _USUAL
+    cron: str = schedule_forms.USUAL
     zone: str = "UTC"
     viewer: str = "UTC"
     reading: str = ""
@@ -75,18 +73,15 @@ class ScheduleForm(rx.State):
         """An empty form, of this mapping if one is named."""
         async with self:
             viewer = self.viewer
-        await self._opened(Draft(mapping_id=str(mapping_id) if str(mapping_id) != "any" else ""), _USUAL, viewer)
+        wanted = str(mapping_id) if str(mapping_id) != "any" else ""
+        await self._opened(lambda ctx: schedule_forms.blank(ctx, viewer), wanted)
 
     @event(background=True)
     async def open_edit(self, schedule_id: str) -> None:
         """The form with a stored schedule in it."""
-        try:
-            found = await ask(lambda ctx: schedules.get(ctx, str(schedule_id)))
-        except AskError as error:
-            async with self:
-                await self._say_no(error)
-            return
-        await self._opened(_draft_of(found), found.cron_expression, found.timezone)
+        async with self:
+            viewer = self.viewer
+        await self._opened(lambda ctx: schedule_forms.filled(ctx, str(schedule_id), viewer))
 
     @event
     def close(self) -> EventSpec | None:
@@ -138,56 +133,46 @@ class ScheduleForm(rx.State):
         if asked:
             yield rx.redirect(PATH)
 
-    async def _opened(self, draft: Draft, cron: str, zone: str) -> None:
+    async def _opened(self, load: Callable[[Context], Form], mapping_id: str = "") -> None:
         try:
-            choices, presets = await ask(_choices)
+            form = await ask(load)
         except AskError as error:
             async with self:
-                await self._say_no(error)
+                toasts = await self.get_state(Toasts)
+                toasts._say("bad", error.trouble.message, error.trouble.hint)
             return
+        draft = _draft_of(form.schedule) if form.schedule else Draft(mapping_id=mapping_id)
+        if not draft.mapping_id and len(form.mappings) == 1:
+            draft.mapping_id = next(iter(form.mappings))
         async with self:
-            if not draft.mapping_id and len(choices) == 1:
-                draft.mapping_id = choices[0].value
-            self.mappings, self.presets, self.draft = choices, presets, draft
-            self.cron, self.zone, self.problems, self.trouble = cron, zone, {}, Trouble()
+            self.mappings = [Choice(name, title) for name, title in form.mappings.items()]
+            self.presets = [Choice(one.cron_expression, one.title) for one in form.presets]
+            self.draft, self.problems, self.trouble = draft, {}, Trouble()
+            self.cron, self.zone = form.reading.cron_expression, form.reading.timezone
+            self._asked += 1  # an answer about what was typed before does not count
+            self._show(form.reading)
             self.number += 1
             self.open = True
-        await self._read()
 
     async def _read(self) -> None:
         async with self:
             self._asked += 1
             mine, cron, zone, viewer = self._asked, self.cron, self.zone, self.viewer
         try:
-            found = await ask(lambda ctx: _timetable(ctx, cron, zone, viewer))
+            found = await ask(lambda ctx: schedule_forms.read(ctx, cron, zone, viewer))
         except AskError as error:
             async with self:
                 if self._asked == mine:
-                    self.unread, self.reading, self.fires = _first_problem(error), "", []
+                    self.unread, self.reading, self.fires = error.trouble.message, "", []
             return
         async with self:
             if self._asked == mine:
-                self.unread, self.reading = "", found.reading
-                self.fires = [fire_of(one) for one in found.next]
+                self._show(found)
 
-    async def _say_no(self, error: AskError) -> None:
-        toasts = await self.get_state(Toasts)
-        toasts._say("bad", error.trouble.message, error.trouble.hint)
-
-
-def _timetable(ctx: Context, cron: str, zone: str, viewer: str) -> Timetable:
-    try:
-        return schedules.timetable_of(ctx, cron, zone, viewer=viewer)
-    except EtlError as error:
-        if not any(one.pointer == "/viewer" for one in error.problems):
-            raise
-        return schedules.timetable_of(ctx, cron, zone)  # a browser may know zones that this machine does not
-
-
-def _choices(ctx: Context) -> tuple[list[Choice], list[Choice]]:
-    found = mappings.list_(ctx, Query(sort="name", descending=False, limit=_MOST_MAPPINGS)).items
-    presets = [Choice(one.cron_expression, one.title) for one in schedules.presets(ctx)]
-    return [Choice(one.id, one.name) for one in found], presets
+    def _show(self, found: Reading) -> None:
+        self.unread = _first_problem(found.refusal) if found.refusal else ""
+        self.reading = found.timetable.reading if found.timetable else ""
+        self.fires = [fire_of(one) for one in found.timetable.next] if found.timetable else []
 
 
 def _stored(ctx: Context, here: Draft, draft: dict[str, Any]) -> Schedule:
@@ -234,10 +219,8 @@ def _by_field(error: AskError) -> dict[str, str]:
     return found if set(found) <= set(FIELDS) else {}
 
 
-def _first_problem(error: AskError) -> str:
-    cause = error.__cause__
-    if isinstance(cause, EtlError) and cause.problems:
-        first = cause.problems[0]
-        field = "The time zone" if first.pointer == "/timezone" else "The expression"
-        return f"{field} {first.message}."
-    return error.trouble.message
+def _first_problem(refusal: EtlError) -> str:
+    if not refusal.problems:
+        return refusal.message
+    first = refusal.problems[0]
+    return f"{'The time zone' if first.pointer == '/timezone' else 'The expression'} {first.message}."

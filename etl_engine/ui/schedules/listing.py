@@ -1,6 +1,5 @@
 """The list of schedules as one browser sees it."""
 
-import datetime as dt
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,11 +7,9 @@ from urllib.parse import urlencode
 
 import reflex as rx
 
-from etl_engine.errors import NotFound
-from etl_engine.model.schedule import Schedule
-from etl_engine.services import mappings, schedules
-from etl_engine.services.context import Context
+from etl_engine.services import schedule_listing
 from etl_engine.services.documents import Query
+from etl_engine.services.schedule_listing import ScheduleListing
 from etl_engine.ui.components.pagination import Step
 from etl_engine.ui.props import event
 from etl_engine.ui.schedules.form import PATH, ScheduleForm
@@ -76,41 +73,6 @@ class Bar:
     extent: str = ""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What the store says to a view."""
-
-    items: list[Schedule]
-    total: int
-    counts: dict[str, int]
-    any: bool
-    names: dict[str, str]
-    now: dt.datetime
-
-
-def look(ctx: Context, view: View) -> Found:
-    listing = schedules.list_(ctx, view.query())
-    if not listing.items and listing.total:
-        view = replace(view, page=-(-listing.total // PAGE_SIZE))
-        listing = schedules.list_(ctx, view.query())
-    one = Query(text=view.text, limit=1)
-    counts = {key: schedules.list_(ctx, replace(one, where={"enabled": on})).total for key, (_, on) in _STATES.items()}
-    there = any(counts.values()) or bool(schedules.list_(ctx, Query(limit=1)).items)
-    names = names_of(ctx, listing.items)
-    return Found(listing.items, listing.total, counts, there, names, ctx.store.now())
-
-
-def names_of(ctx: Context, items: list[Schedule]) -> dict[str, str]:
-    """The names of the mappings that these schedules run."""
-    names = {}
-    for mapping_id in {one.mapping_id for one in items}:
-        try:
-            names[mapping_id] = mappings.get(ctx, mapping_id).name
-        except NotFound:
-            continue
-    return names
-
-
 class Schedules(rx.State):
     """One page of the schedules."""
 
@@ -145,13 +107,13 @@ class Schedules(rx.State):
             self._asked += 1
             mine, self._view = self._asked, view
         try:
-            found = await ask(lambda ctx: look(ctx, view))
+            found = await ask(lambda ctx: schedule_listing.look(ctx, view.query()))
         except AskError as error:
             async with self:
                 if self._asked == mine and not (quiet and self.loaded):
                     self.trouble = error.trouble
             return
-        rows, bar = [row_of(one, found.names, found.now) for one in found.items], bar_of(view, found)
+        rows, bar = [row_of(one, found.mappings, found.now) for one in found.items], bar_of(view, found)
         async with self:
             if self._asked != mine:
                 return
@@ -164,20 +126,20 @@ class Schedules(rx.State):
             self.loaded = True
 
 
-def bar_of(view: View, found: Found) -> Bar:
+def bar_of(view: View, found: ScheduleListing) -> Bar:
     last = max(-(-found.total // PAGE_SIZE), 1)
     page = min(view.page, last)
     first = (page - 1) * PAGE_SIZE
-    paused = found.counts["paused"]
+    counts = {"active": found.active, "paused": found.paused}
     return Bar(
         any=found.any,
-        subtitle=f"{counted(sum(found.counts.values()), 'schedule')} · {paused:,} paused" if found.any else _NONE,
+        subtitle=f"{counted(sum(counts.values()), 'schedule')} · {found.paused:,} paused" if found.any else _NONE,
         filtered=bool(view.state),
         states=[
             Chip(
                 key,
                 word,
-                f"{found.counts[key]:,}",
+                f"{counts[key]:,}",
                 view.address(state="" if view.state == key else key),
                 view.state == key,
             )

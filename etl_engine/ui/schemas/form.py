@@ -1,11 +1,13 @@
 """The form of a schema: which lines it has, what is wrong with them, and saving them."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import reflex as rx
 
 from etl_engine.errors import EtlError
-from etl_engine.services import schemas
+from etl_engine.model.schema import Schema
+from etl_engine.services import schema_listing, schemas
 from etl_engine.services.context import Context
 from etl_engine.ui.live import nudge
 from etl_engine.ui.props import event
@@ -31,8 +33,10 @@ class SchemaForm(rx.State):
     problems: rx.Field[dict[str, str]] = rx.field(default_factory=dict)
     trouble: Trouble = Trouble()
     saving: bool = False
+    saved: str = ""  # the schema that was stored last, and how many there were: another page waits for it
     _revision: int = 0
     _made: int = 0
+    _times: int = 0
 
     @event
     def open_new(self) -> None:
@@ -45,16 +49,17 @@ class SchemaForm(rx.State):
         """The schema as it is now."""
         wanted = str(schema_id)
         try:
-            found, versions = await ask(lambda ctx: (schemas.get(ctx, wanted), history(ctx, wanted)))
+            detail = await ask(lambda ctx: schema_listing.one(ctx, wanted))
         except AskError as error:
             async with self:
                 toasts = await self.get_state(Toasts)
                 toasts._say("bad", error.trouble.message, error.trouble.hint)
             return
+        found = detail.schema
         async with self:
             lines = [line_of(column, number) for number, column in enumerate(found.columns)]
             self._begin(found.id, found.name, found.description or "", lines)
-            self.versions, self._revision = versions, found.revision
+            self.versions, self._revision = history(detail.versions), found.revision
 
     @event
     def close(self) -> None:
@@ -83,7 +88,7 @@ class SchemaForm(rx.State):
             self.lines = lines
 
     @event(background=True)
-    async def save(self, typed: dict[str, Any]) -> None:
+    async def save(self, typed: dict[str, Any]) -> AsyncIterator[Any]:
         """Send what was typed; what is wrong stands at its place."""
         async with self:
             if self.saving or not self.shown:
@@ -101,10 +106,11 @@ class SchemaForm(rx.State):
         async with self:
             self.saving, self.shown = False, False
             toasts = await self.get_state(Toasts)
-            toasts._say("ok", f"Saved {saved}")
-            listing = await self.get_state(Schemas)
+            toasts._say("ok", f"Saved {saved.name}")
+            self._times += 1
+            self.saved = f"{saved.id}#{self._times}"
         nudge()
-        await listing._look()
+        yield Schemas.refresh
 
     def _begin(self, schema_id: str, name: str, description: str, lines: list[ColumnLine]) -> None:
         self.opening += 1
@@ -139,10 +145,10 @@ def _draft(lines: list[ColumnLine], typed: dict[str, Any]) -> dict[str, Any]:
     return {"name": str(typed.get("name", "")), "description": description or None, "columns": columns}
 
 
-def _save(ctx: Context, schema_id: str, revision: int, draft: dict[str, Any]) -> str:
+def _save(ctx: Context, schema_id: str, revision: int, draft: dict[str, Any]) -> Schema:
     if schema_id:
-        return schemas.update(ctx, schema_id, draft, revision=revision).name
-    return schemas.create(ctx, draft).name
+        return schemas.update(ctx, schema_id, draft, revision=revision)
+    return schemas.create(ctx, draft)
 
 
 def _by_input(problems: Any, lines: list[ColumnLine]) -> dict[str, str]:

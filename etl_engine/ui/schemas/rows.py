@@ -1,12 +1,8 @@
 """A schema as a line of the list, and its columns as lines of the form."""
 
-from collections import Counter
 from dataclasses import dataclass
 
-from etl_engine.model.schema import Schema, SchemaColumn
-from etl_engine.services import mappings, schemas
-from etl_engine.services.context import Context
-from etl_engine.services.documents import Query
+from etl_engine.model.schema import Schema, SchemaColumn, SchemaVersion
 from etl_engine.ui.words import counted
 
 TYPES = ("string", "integer", "float", "decimal", "boolean", "date", "timestamp", "timestamptz", "json", "bytes")
@@ -49,21 +45,6 @@ class Version:
     what: str = ""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What the store says."""
-
-    rows: list[Row]
-    total: int
-
-
-def look(ctx: Context, text: str) -> Found:
-    used = Counter(one.target_schema_id for one in mappings.list_(ctx).items if one.target_schema_id)
-    found = schemas.list_(ctx, Query(text=text, sort="name", descending=False))
-    total = len(found.items) if not text else schemas.list_(ctx, Query(limit=1)).total
-    return Found([_row(one, used[one.id]) for one in found.items], total)
-
-
 def line_of(column: SchemaColumn, number: int) -> ColumnLine:
     decimal = column.data_type.startswith("decimal")
     return ColumnLine(
@@ -77,9 +58,8 @@ def line_of(column: SchemaColumn, number: int) -> ColumnLine:
     )
 
 
-def history(ctx: Context, schema_id: str) -> list[Version]:
+def history(kept: list[SchemaVersion]) -> list[Version]:
     """Newest first."""
-    kept = schemas.versions(ctx, schema_id)
     lines = []
     for place, one in enumerate(kept):
         before = kept[place + 1].columns if place + 1 < len(kept) else None
@@ -87,7 +67,7 @@ def history(ctx: Context, schema_id: str) -> list[Version]:
     return lines
 
 
-def _row(schema: Schema, users: int) -> Row:
+def row_of(schema: Schema, users: int) -> Row:
     names = [column.name for column in schema.columns]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return Row(

@@ -1,22 +1,25 @@
 """The list of schemas as one browser sees it, and the question before one goes."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import reflex as rx
 
 from etl_engine.model.schema import SchemaDraft
-from etl_engine.services import schemas
+from etl_engine.services import schema_listing, schemas
 from etl_engine.services.context import Context
 from etl_engine.ui.live import nudge
 from etl_engine.ui.offers import Offer
 from etl_engine.ui.props import event
-from etl_engine.ui.schemas.rows import Row, look
+from etl_engine.ui.schemas.rows import Row, row_of
 from etl_engine.ui.session import AskError, Trouble, ask
 from etl_engine.ui.toasts import Toasts
 from etl_engine.ui.words import counted
 
 PATH = "/schemas"
 _LONGEST_SEARCH = 200
+_DRAFT = set(SchemaDraft.model_fields)  # what an undo makes again
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Schemas(rx.State):
             self.doomed = Doomed()
 
     @event(background=True)
-    async def delete(self) -> None:
+    async def delete(self) -> AsyncIterator[Any]:
         """The question is answered with yes. For two minutes the message has a way back."""
         async with self:
             doomed = self.doomed
@@ -80,36 +83,37 @@ class Schemas(rx.State):
                 return
             self.deleting = True
         try:
-            gone = await ask(lambda ctx: _delete(ctx, doomed.id))
+            gone = await ask(lambda ctx: schemas.delete(ctx, doomed.id))
         except AskError as error:
             await self._refused(error)
             return
 
         def undo(ctx: Context) -> str:
-            return f"Restored {schemas.create(ctx, gone.model_dump()).name}"
+            return f"Restored {schemas.create(ctx, gone.model_dump(include=_DRAFT)).name}"
 
         async with self:
             self.doomed, self.deleting = Doomed(), False
             toasts = await self.get_state(Toasts)
             toasts._say("ok", f"Deleted {doomed.name}", "", Offer("Undo", undo))
         nudge()
-        await self._look()
+        yield Schemas.refresh
 
     async def _look(self) -> None:
         async with self:
             text = self._text
         try:
-            found = await ask(lambda ctx: look(ctx, text))
+            found = await ask(lambda ctx: schema_listing.look(ctx, text))
         except AskError as error:
             async with self:
                 if not self.loaded:
                     self.trouble = error.trouble
             return
+        rows = [row_of(one, found.used.get(one.id, 0)) for one in found.items]
         async with self:
             if self._text != text:
                 return
-            if self.rows != found.rows:
-                self.rows = found.rows
+            if self.rows != rows:
+                self.rows = rows
             self.total, self.loaded, self.trouble = found.total, True, Trouble()
             if found.total:
                 self.subtitle = f"{counted(found.total, 'schema')} that mappings can write"
@@ -119,10 +123,3 @@ class Schemas(rx.State):
             self.doomed, self.deleting = Doomed(), False
             toasts = await self.get_state(Toasts)
             toasts._say("bad", error.trouble.message, error.trouble.hint)
-
-
-def _delete(ctx: Context, schema_id: str) -> SchemaDraft:
-    """What was there, so that it can come back."""
-    found = schemas.get(ctx, schema_id)
-    schemas.delete(ctx, schema_id, revision=found.revision)
-    return SchemaDraft.model_validate(found.model_dump(include={"name", "description", "columns"}))

@@ -37,7 +37,7 @@ def schemas_list() -> rx.Component:
                 skeleton_cards(),
             ),
         ),
-        _dialog(),
+        schema_dialog(),
         _question(),
         shortcuts(SEARCH, _NEW),
     )
@@ -103,7 +103,8 @@ def _empty() -> rx.Component:
     )
 
 
-def _dialog() -> rx.Component:
+def schema_dialog() -> rx.Component:
+    """Also in front of other pages; `SchemaForm.saved` tells them."""
     return Modal.create(
         rx.el.form(
             _head(),
