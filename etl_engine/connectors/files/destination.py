@@ -78,6 +78,7 @@ class FilesDestination(Destination):
         ledger = self._ledger = self._ledger or Ledger(self._folder, clean(name.name))
         made = ledger.claim(stream, terms, fresh=fresh, take_over=take_over, mine=mine)
         ledger.clean(made, ledger.read())
+        ledger.clean_beside(made)
         return made
 
     def keep_plan(self, claim: Claim, plan: str) -> None:

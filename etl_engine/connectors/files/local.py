@@ -8,7 +8,6 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
-from uuid import uuid4
 
 from etl_engine.connectors.files.folder import Folder, Hold, Item, Sink
 from etl_engine.connectors.files.local_files import (
@@ -118,7 +117,9 @@ class LocalFolder(Folder):
             with told(self.where, path), _locked(folder, f".{name}.lock"):
                 if self._version_of(path) != version:
                     return None
-                unfinished = f".{name}.{uuid4().hex}{UNPUBLISHED}"
+                unfinished = f".{name}{UNPUBLISHED}"
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(unfinished, dir_fd=folder)  # of one who died here: the lock is ours, so nobody writes it
                 handle = os.open(unfinished, MAKE, 0o644, dir_fd=folder)
                 try:
                     with os.fdopen(handle, "wb") as file:

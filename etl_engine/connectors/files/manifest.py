@@ -30,6 +30,7 @@ _TRIES = 200
 _KEPT_ENTRIES = 200  # of runs that are over, besides the one the cursor stands on
 _POLL_SECONDS = 0.1
 _OURS = re.compile(r"part-([0-9a-f]{12})-(\d+)-[0-9a-f]{8}-\d+\.[a-z.]+")
+_BESIDE = re.compile(r"(seen|rejects)-([0-9a-f]{12})-(\d+)-[0-9a-f]{8}\.jsonl")
 
 
 @dataclass
@@ -200,6 +201,25 @@ class Ledger:
             name = item.path.removeprefix(f"{self.name}/")
             found = _OURS.fullmatch(name)
             if found and found[1] == stream and int(found[2]) < claim.epoch and name not in counted:
+                self.folder.delete(item.path)
+
+    def clean_beside(self, claim: Claim) -> None:
+        """The same for what stands beside the ledger's lines. The rows kept apart by a run that is over stay, also when
+        its line is no longer kept."""
+        state, mine, within = self.read(), claim.stream[:12], f"{self.name}/{LEDGER}"
+        self.folder.sweep(within, (f".seen-{mine}-", f".rejects-{mine}-"))
+        now = state.streams[claim.stream]
+        pending = now.get("pending", {}).values()
+        known = {now.get("seen"), *(one["seen"] for one in pending)}
+        known |= {one["rejects"] for one in (*state.entries, *(one["entry"] for one in pending))}
+        last = max((one["epoch"] for one in state.entries if one["stream"] == claim.stream), default=0)
+        all_lines_kept = claim.resumed or len(state.entries) < _KEPT_ENTRIES
+        for item in self.folder.items(within):
+            name = item.path.removeprefix(f"{within}/")
+            found = _BESIDE.fullmatch(name)
+            if not found or found[2] != mine or name in known or int(found[3]) >= claim.epoch:
+                continue
+            if found[1] == "seen" or int(found[3]) > last or (all_lines_kept and int(found[3]) == last):
                 self.folder.delete(item.path)
 
     def _be_alone(self, stream: str, displacing: bool) -> None:

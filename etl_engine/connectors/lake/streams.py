@@ -30,6 +30,7 @@ class LakeLedger:
         made = self._ledger.claim(self._stream, terms, fresh=fresh, take_over=take_over, mine=mine)
         self.settle(self._stream)
         self._lake.folder.sweep(self._name, (f".part-{self._stream[:12]}-",))
+        self._ledger.clean_beside(made)
         return made
 
     def keep_plan(self, claim: Claim, plan: str) -> None:
