@@ -1,7 +1,6 @@
 """Copies of tables that are files, in this process or in one that dies; judged by readers that are not ours."""
 
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -128,13 +127,6 @@ class Child:
         process.stdin.close()
         process.stdin = None  # communicate() would flush it
         return process
-
-    def kill_until_done(self, chance: random.Random, longest: float, most: int = 60) -> int:
-        """Again and again, killed at random moments, until it comes to its end; answers how often it died."""
-        died = 0
-        while self.run(kill_after=chance.uniform(0.01, longest) if died < most else None) == DIED:
-            died += 1
-        return died
 
 
 def manifest(path: Path) -> dict[str, Any]:

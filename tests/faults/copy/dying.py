@@ -1,7 +1,6 @@
 """Runs copies in a child process that dies: at a named point, at a random moment, or not at all."""
 
 import os
-import random
 import signal
 import tempfile
 import time
@@ -58,20 +57,6 @@ def _end_of(child: int, kill_after: float | None) -> int:
             kill_after = None
         assert lasted < _PATIENCE_SECONDS, "the child does not end"
         time.sleep(0.003)
-
-
-def kill_until_done(
-    work: Callable[[], object], chance: random.Random, longest: float, is_finished: Callable[[], bool]
-) -> int:
-    """Run it again and again, killed at random moments, until it comes to its end; answers how often it died."""
-    died = 0
-    while in_child(work, kill_after=chance.uniform(0.02, longest)) == DIED:
-        died += 1
-        assert died < 500, "it never comes to its end"
-        if is_finished():
-            break
-        longest *= 1.05  # on a machine that is slow enough, nothing would ever be done in time
-    return died
 
 
 def rows_as_they_should_be(pair: Pair, table: str) -> tuple[int, int]:

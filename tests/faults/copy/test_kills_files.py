@@ -1,8 +1,8 @@
 """Copies into files and into the lake that die, at named points and at random: nothing lost, nothing twice."""
 
 import functools
+import json
 import os
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +10,17 @@ from typing import Any
 
 import file_tables
 import pytest
-from file_tables import DIED, Child, End, copy, delta, manifest, parquet
+from file_tables import DIED, Child, copy, delta, manifest, parquet
+from killing import kill
+from killing_files import OfBucket, OfTables, left_behind, written
 from s3_servers import S3Server
 
 from etl_engine import faultpoints
 from etl_engine.errors import Conflict
 
 ROWS = 1500
-KILLS = int(os.environ.get("TEST_KILLS", "8"))
+KILLS = int(os.environ.get("TEST_KILLS", "20"))
+SEED = int(os.environ.get("TEST_SEED", "4"))
 POINTS = (
     "copy.claimed",
     "copy.snapshot",
@@ -31,21 +34,6 @@ POINTS = (
 DEADLY = ("copy.claimed", "copy.loaded", "copy.committing", "copy.committed", "copy.finishing")
 
 
-def lines(first: int, last: int, note: str = "v") -> str:
-    return "".join(f"{n},{note}{n},2024-01-01 00:{n // 60 % 60:02}:{n % 60:02}\n" for n in range(first, last))
-
-
-def written(folder: Path, rows: int = ROWS, note: str = "v") -> End:
-    made = file_tables.folder(folder, csv_types="infer")
-    (folder / "orders.csv").write_text(f"id,v,at\n{lines(0, rows, note)}")
-    return made
-
-
-def left_behind(folder: Path) -> list[str]:
-    """What belongs to nobody: unfinished files, and locks of the dead."""
-    return [str(one) for one in folder.rglob("*") if one.name.endswith((".part", "_etl.lock"))]
-
-
 def rows_of(kind: str, there: Path) -> list[tuple[Any, ...]]:
     return delta(there) if kind == "lake" else parquet(there)
 
@@ -53,8 +41,6 @@ def rows_of(kind: str, there: Path) -> list[tuple[Any, ...]]:
 def counted(kind: str, there: Path) -> tuple[int, int]:
     """Rows that count, and rows that the ledger's lines say."""
     if kind == "lake":
-        import json
-
         found = [json.loads(one.read_text()) for one in (there / "_etl").glob("*.json")] if there.exists() else []
         return len(delta(there)) if (there / "_delta_log").exists() else 0, sum(
             entry["rows"] for one in found for entry in one["entries"]
@@ -71,7 +57,7 @@ def counted(kind: str, there: Path) -> tuple[int, int]:
     [("files", "append"), ("files", "replace"), ("lake", "append"), ("lake", "replace"), ("lake", "merge")],
 )
 def test_a_copy_survives_every_point(tmp_path: Path, kind: str, mode: str, how: str) -> None:
-    source, old_rows = written(tmp_path / "from"), written(tmp_path / "old", 700, "old")
+    source, old_rows = written(tmp_path / "from", ROWS), written(tmp_path / "old", 700, "old")
     options: dict[str, Any] = {"mode": mode, **({"key": ("id",)} if mode == "merge" else {})}
     for point in POINTS if how == "raise" else DEADLY:
         root = tmp_path / point
@@ -106,33 +92,24 @@ def fail_at(point: str, work: Callable[[], object]) -> None:
         faultpoints.arm("")
 
 
-@pytest.mark.parametrize(
-    ("kind", "mode"), [("files", "append"), ("files", "replace"), ("lake", "append"), ("lake", "merge")]
-)
-def test_random_kills_lose_nothing_and_double_nothing(tmp_path: Path, kind: str, mode: str) -> None:
-    """Rows come in in three lots, by a cursor where the mode can follow one; every lot is killed again and again."""
-    chance = random.Random(f"{kind} {mode}")
-    folder = tmp_path / "from"
-    target = file_tables.lake(tmp_path / "to") if kind == "lake" else file_tables.folder(tmp_path / "to")
-    order = {"table": "orders.csv", "target": "orders", "mode": mode}
-    if mode != "replace":
-        order |= {"key": ("id",), "cursor": "at"}
-    died = 0
-    for lot in (1, 2, 3):
-        source = written(folder, 1200 * lot)
-        child = Child(source, target, order)
-        died += child.kill_until_done(chance, 0.4, most=KILLS // 3 + 1)
-        found = rows_of(kind, tmp_path / "to" / "orders")
-        assert [row[:2] for row in found] == sorted((n, f"v{n}") for n in range(1200 * lot))
-    assert died
-    assert not left_behind(tmp_path / "to")
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("kind", ["files", "lake"])
+def test_random_kills_lose_nothing_and_double_nothing(tmp_path: Path, kind: str) -> None:
+    tally = kill(OfTables(kind, tmp_path), KILLS, SEED)
+    assert tally.clean, tally.wrong
+
+
+@pytest.mark.timeout(0)
+def test_random_kills_lose_nothing_in_a_bucket_either(tmp_path: Path, s3_server: S3Server) -> None:
+    tally = kill(OfBucket(tmp_path, s3_server), KILLS // 2, SEED)
+    assert tally.clean, tally.wrong
 
 
 def test_an_upload_that_was_broken_off_is_taken_away(tmp_path: Path, s3_server: S3Server, monkeypatch: Any) -> None:
     """Into a bucket: killed before and after the objects are there, and where its lease has to end first."""
     name = s3_server.new_bucket()
     target = file_tables.bucket(s3_server, name)
-    source = written(tmp_path / "from")
+    source = written(tmp_path / "from", ROWS)
     child = Child(source, target, {"table": "orders.csv", "target": "orders", "mode": "append"})
     for point in ("copy.loaded", "copy.committing", "copy.committed"):
         assert child.run(points=f"{point}=kill") == DIED
@@ -152,7 +129,7 @@ def test_a_second_run_is_told_of_the_first_and_may_displace_it(tmp_path: Path, m
 
     monkeypatch.setattr(LocalFolder, "patience", 0.3)
     target = file_tables.folder(tmp_path / "to")
-    source = written(tmp_path / "from")
+    source = written(tmp_path / "from", ROWS)
     first = target.connector.open_destination()
     name, _ = first.resolve("orders")
     from etl_engine.engine.batches import stream_of
@@ -187,3 +164,32 @@ def test_many_processes_append_at_once_and_every_row_is_there_once(tmp_path: Pat
     assert len(found) == 240
     assert {row[0] for row in found} == {1, 2, 3}
     assert not left_behind(tmp_path / "to")
+
+
+@pytest.mark.parametrize("kind", ["files", "lake"])
+def test_what_a_dead_run_left_beside_the_ledger_goes_and_the_rows_kept_apart_stay(tmp_path: Path, kind: str) -> None:
+    """It may die while it swaps the ledger, while it writes a file beside it, and before that file is counted."""
+    source = file_tables.folder(tmp_path / "from", csv_types="infer")
+    (tmp_path / "from" / "days.csv").write_text("id,at\n1,2024-01-01 00:00:00\n2,2024-01-02 00:00:00\n")
+    root = tmp_path / "to"
+    target = file_tables.lake(root) if kind == "lake" else file_tables.folder(root)
+    order = {"mode": "append", "key": ("id",), "cursor": "at"}
+    copy(source, "days.csv", target, "orders", **order)
+    within = root / "orders" / "_etl"
+    counted = {one.name for one in within.iterdir()}
+    (ledger,) = within.glob("*.json")
+    (stream,) = json.loads(ledger.read_text())["streams"]
+    of_another = f"seen-{'0' * 12}-1-00000000.jsonl"
+    for name in (
+        f".{ledger.name}.part",
+        f".rejects-{stream[:12]}-1-00000000.jsonl.part",
+        f"rejects-{stream[:12]}-1-00000000.jsonl",
+        f"seen-{stream[:12]}-1-00000000.jsonl",
+        of_another,
+    ):
+        (within / name).write_text("{}\n")
+    copy(source, "days.csv", target, "orders", **order)
+    left = {one.name for one in within.iterdir()}
+    assert {name for name in left if not name.startswith("seen-")} == {n for n in counted if not n.startswith("seen-")}
+    assert of_another in left and f"seen-{stream[:12]}-1-00000000.jsonl" not in left
+    assert len(parquet(root / "orders")) == 2
