@@ -1,10 +1,12 @@
 """A copy that fails or dies at any named point is finished by running it again: nothing lost, nothing twice."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from amount import some
 from copying import Pair, eventually
 from dying import DIED, FAILED, in_child, no_sessions_left, rows_as_they_should_be
 
@@ -56,6 +58,20 @@ def test_every_point_in_the_code_is_tried() -> None:
     assert found == {point.partition("@")[0] for point in (*POINTS, *PARTS_ONLY, *AFTER_THE_COMMIT)}
 
 
+def tried(run: str, how: str) -> Sequence[str]:
+    turn = int(how == "kill")
+    parted = [one for one in RUNS if one.endswith("-parts")]
+    return (
+        *some(POINTS, run, RUNS, turn=turn),
+        *(some(PARTS_ONLY, run, parted, turn=turn, share=2) if run in parted else ()),
+    )
+
+
+@pytest.mark.parametrize("how", ["raise", "kill"])
+def test_every_point_is_tried_in_some_run(how: str) -> None:
+    assert {point for run in RUNS for point in tried(run, how)} == {*POINTS, *PARTS_ONLY}
+
+
 def prepare(pair: Pair, mode: str) -> None:
     pair.t("DROP TABLE IF EXISTS orders, _etl_ledger, _etl_streams, _etl_seen, _etl_rejects")
     pair.s(
@@ -74,7 +90,7 @@ def prepare(pair: Pair, mode: str) -> None:
 @pytest.mark.parametrize("how", ["raise", "kill"])
 @pytest.mark.parametrize("run", RUNS)
 def test_a_copy_survives_every_point(pair: Pair, run: str, how: str) -> None:
-    for point in POINTS + (PARTS_ONLY if run.endswith("-parts") else ()):
+    for point in tried(run, how):
         survive(pair, RUNS[run], point, how)
 
 

@@ -1,17 +1,15 @@
 """Copies into SQLite and DuckDB files that fail or die, at named points and at random moments; TEST_KILLS for more."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from amount import KILLS, SEED, some
 from dying import DIED, FAILED
 from file_copies import Files
 from killing import kill
 from killing_files import OfDatabaseFile, content, difference, in_child, made, prepare
 
-KILLS = int(os.environ.get("TEST_KILLS", "50"))
-SEED = int(os.environ.get("TEST_SEED", "4"))
 ROWS = 1500
 POINTS = (
     "copy.claimed",
@@ -41,9 +39,7 @@ TARGETS = ("into.db", "into.duckdb")
 def test_a_copy_survives_every_point(tmp_path: Path, target: str, run: str, how: str) -> None:
     files = made(tmp_path, target, ROWS)
     points = POINTS + (PARTS_ONLY if run.endswith("-parts") else ())
-    if not os.environ.get("TEST_FAULTS"):  # every second one, the others at the other target; TEST_FAULTS=1 for all
-        points = points[TARGETS.index(target) :: 2]
-    for point in points if how == "kill" else points[1:4]:
+    for point in some(points, run, RUNS, turn=TARGETS.index(target) + 2 * (how == "raise")):
         survive(files, RUNS[run], point, how)
 
 
@@ -71,5 +67,5 @@ def survive(files: Files, options: dict[str, Any], point: str, how: str) -> None
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_is_lost_or_doubled_however_often_a_copy_is_killed(tmp_path: Path, target: str) -> None:
-    tally = kill(OfDatabaseFile(tmp_path, target), KILLS // 2, SEED)
+    tally = kill(OfDatabaseFile(tmp_path, target), KILLS, SEED)
     assert tally.clean, tally.wrong

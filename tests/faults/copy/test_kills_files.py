@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import file_tables
 import pytest
+from amount import KILLS, SEED, some
 from file_tables import DIED, Child, copy, delta, manifest, parquet
 from killing import kill
 from killing_files import OfBucket, OfTables, left_behind, written
@@ -19,8 +19,6 @@ from etl_engine import faultpoints
 from etl_engine.errors import Conflict
 
 ROWS = 1500
-KILLS = int(os.environ.get("TEST_KILLS", "20"))
-SEED = int(os.environ.get("TEST_SEED", "4"))
 POINTS = (
     "copy.claimed",
     "copy.snapshot",
@@ -31,6 +29,7 @@ POINTS = (
     "copy.committed",
     "copy.finishing",
 )
+CASES = [("files", "append"), ("files", "replace"), ("lake", "append"), ("lake", "replace"), ("lake", "merge")]
 DEADLY = ("copy.claimed", "copy.loaded", "copy.committing", "copy.committed", "copy.finishing")
 
 
@@ -52,14 +51,11 @@ def counted(kind: str, there: Path) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("how", ["raise", "kill"])
-@pytest.mark.parametrize(
-    ("kind", "mode"),
-    [("files", "append"), ("files", "replace"), ("lake", "append"), ("lake", "replace"), ("lake", "merge")],
-)
+@pytest.mark.parametrize(("kind", "mode"), CASES)
 def test_a_copy_survives_every_point(tmp_path: Path, kind: str, mode: str, how: str) -> None:
     source, old_rows = written(tmp_path / "from", ROWS), written(tmp_path / "old", 700, "old")
     options: dict[str, Any] = {"mode": mode, **({"key": ("id",)} if mode == "merge" else {})}
-    for point in POINTS if how == "raise" else DEADLY:
+    for point in POINTS if how == "raise" else some(DEADLY, (kind, mode), CASES):
         root = tmp_path / point
         target = file_tables.lake(root) if kind == "lake" else file_tables.folder(root)
         if mode != "append":
@@ -101,7 +97,7 @@ def test_random_kills_lose_nothing_and_double_nothing(tmp_path: Path, kind: str)
 
 @pytest.mark.timeout(0)
 def test_random_kills_lose_nothing_in_a_bucket_either(tmp_path: Path, s3_server: S3Server) -> None:
-    tally = kill(OfBucket(tmp_path, s3_server), KILLS // 2, SEED)
+    tally = kill(OfBucket(tmp_path, s3_server), KILLS, SEED)
     assert tally.clean, tally.wrong
 
 

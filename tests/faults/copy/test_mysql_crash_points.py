@@ -1,9 +1,9 @@
 """A copy into MariaDB that fails or dies at any named point is finished by running it again."""
 
-import os
 from typing import Any
 
 import pytest
+from amount import KILLS, SEED, some
 from copying import eventually
 from dying import DIED, FAILED, in_child
 from killing import kill
@@ -11,8 +11,6 @@ from killing_servers import TABLE, OfMariadb, fill_mariadb, mariadb_difference, 
 from mysql_copying import BOOKS, Road
 from test_crash_points import AFTER_THE_COMMIT, PARTS_ONLY, POINTS, RUNS
 
-KILLS = int(os.environ.get("TEST_KILLS", "40"))
-SEED = int(os.environ.get("TEST_SEED", "4"))
 ROWS = 1500
 
 
@@ -30,7 +28,7 @@ def test_a_copy_survives_every_point(road: Road, run: str, how: str) -> None:
     points = POINTS + (PARTS_ONLY if run.endswith("-parts") else ())
     if RUNS[run]["mode"] in ("append", "replace"):  # there a new table takes its name at the end
         points += AFTER_THE_COMMIT
-    for point in points:
+    for point in some(points, run, RUNS, turn=int(how == "kill")):
         survive(road, RUNS[run], point, how)
 
 

@@ -1,15 +1,11 @@
 """SIGKILL at random moments, again and again; TEST_KILLS for more of them. Two broken orders must be caught."""
 
-import os
-
 import pytest
+from amount import KILLS, SEED
 from copying import Pair, eventually
 from dying import no_sessions_left
 from killing import Killable, kill
 from killing_servers import BROKEN, OfPostgresql, caught
-
-KILLS = int(os.environ.get("TEST_KILLS", "50"))
-SEED = int(os.environ.get("TEST_SEED", "4"))
 
 
 @pytest.mark.timeout(0)
