@@ -8,12 +8,24 @@ from etl_engine.api.app import beside_pages, create_api
 from etl_engine.api.streams import end_with_the_server
 from etl_engine.ui.failures import error_boundary, toast_unexpected
 from etl_engine.ui.lifetime import lifetime
-from etl_engine.ui.pages import connections, not_found, overview, run, runs, schedules, schemas
+from etl_engine.ui.pages import connections, mapping, mappings, not_found, overview, run, runs, schedules, schemas
 from etl_engine.ui.theme import PRIMARY
 from etl_engine.workers.pool import local_workers
 from etl_engine.workers.reaper import reap
 
-__all__ = ["api", "app", "connections", "not_found", "overview", "run", "runs", "schedules", "schemas"]
+__all__ = [
+    "api",
+    "app",
+    "connections",
+    "mapping",
+    "mappings",
+    "not_found",
+    "overview",
+    "run",
+    "runs",
+    "schedules",
+    "schemas",
+]
 
 config = get_config()
 api = create_api(
@@ -33,6 +45,7 @@ app = rx.App(
         "/connections.css",
         "/runs.css",
         "/schemas.css",
+        "/mappings.css",
     ],
     html_lang="en",
     head_components=[

@@ -27,7 +27,7 @@ DEFAULT_ORIGINS = (
 ALWAYS_DENIED = ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "192.0.0.192/32")
 # First parts of paths that the app, its pages and Reflex use themselves.
 _TAKEN_PATHS = frozenset(
-    {"docs", "health", "ping", "assets", "connections", "overview", "runs", "schedules", "schemas"}
+    {"docs", "health", "ping", "assets", "connections", "mappings", "overview", "runs", "schedules", "schemas"}
 )
 _SECRET_SETTINGS = frozenset({"encryption_key", "mongodb_url", "store_url", "webhook_secret", "webhook_url"})
 

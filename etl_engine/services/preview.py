@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -47,15 +47,15 @@ def show(ctx: Context, order: Mapping[str, Any], *, gone: threading.Event | None
     started = time.monotonic()
     with open_as(ctx, wanted.source_connection_id, Reads) as connector, _limited(connector, gone) as source:
         seen = _seen(source, wanted.source_query, wanted.limit)
-    shown, cut = _texts(seen.batch, seen.table.columns)
+    shown, cut = _texts(seen.batch, seen.columns)
     problems: list[MappingProblem] = []
     result = None
     if target is not None:
-        problems = told(findings(rules, target, seen.table.columns))
+        problems = told(findings(rules, target, seen.columns))
         if all(one.code == _LATER for one in problems):
             result = _result(rules, target, seen)
     return Preview(
-        columns=_described(seen.table.columns),
+        columns=_described(seen.columns),
         rows=shown,
         more=seen.more,
         cut=cut,
@@ -73,13 +73,51 @@ def columns(ctx: Context, connection_id: str, query: str) -> tuple[Column, ...]:
         return _named(source.describe(Selection(query=query))).columns
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What was read."""
+def sampled(
+    ctx: Context, connection_id: str, query: str, *, limit: int = 50, gone: threading.Event | None = None
+) -> "Sample":
+    """Rows to try a mapping on, again and again, without asking their source each time. Limit 0 asks for none."""
+    access.require(ctx, "mapping:preview")
+    order = {"source_connection_id": connection_id, "source_query": query, "limit": limit or 1}
+    wanted = order_of(PreviewOrder, order, "preview")
+    kind = connection_documents.stored(ctx, wanted.source_connection_id)["db_type"]
+    insist_on_a_query(wanted.source_query, kind)
+    started = time.monotonic()
+    with open_as(ctx, wanted.source_connection_id, Reads) as connector, _limited(connector, gone) as source:
+        if limit:
+            seen = _seen(source, query, limit)
+        else:
+            described = _named(source.describe(Selection(query=query))).columns
+            seen = Sample(described, pa.RecordBatch.from_pylist([], schema=carried(described)), more=True)
+    return replace(seen, milliseconds=round((time.monotonic() - started) * 1000, 1))
 
-    table: Table
+
+def tried(ctx: Context, sample: "Sample", rules: Sequence[Rule], schema_id: str | None) -> Preview:
+    """What a mapping makes of rows that were read before."""
+    access.require(ctx, "mapping:preview")
+    target = _target(ctx, schema_id)
+    shown, cut = _texts(sample.batch, sample.columns)
+    problems = told(findings(rules, target, sample.columns)) if target is not None else []
+    sound = target is not None and all(one.code == _LATER for one in problems)
+    return Preview(
+        columns=_described(sample.columns),
+        rows=shown,
+        more=sample.more,
+        cut=cut,
+        milliseconds=sample.milliseconds,
+        problems=problems,
+        result=_result(rules, target, sample) if target is not None and sound else None,
+    )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of a query, as they were read."""
+
+    columns: tuple[Column, ...]
     batch: pa.RecordBatch
     more: bool
+    milliseconds: float = 0.0
 
 
 @contextlib.contextmanager
@@ -120,7 +158,7 @@ def _limited(connector: Reads, gone: threading.Event | None) -> Iterator[Source]
         source.close()
 
 
-def _seen(source: Source, query: str, limit: int) -> _Seen:
+def _seen(source: Source, query: str, limit: int) -> Sample:
     selection = Selection(query=query, enough=limit + 1)
     table = _named(source.describe(Selection(query=query)))
     if ARROW not in source.forms(table):
@@ -137,7 +175,7 @@ def _seen(source: Source, query: str, limit: int) -> _Seen:
         source.end()
     if batch is None:
         batch = pa.RecordBatch.from_pylist([], schema=carried(table.columns))
-    return _Seen(table, batch.slice(0, limit), batch.num_rows > limit)
+    return Sample(table.columns, batch.slice(0, limit), batch.num_rows > limit)
 
 
 def _ignored(_reject: Reject) -> None:
@@ -179,10 +217,12 @@ def _target(ctx: Context, schema_id: str | None) -> tuple[Column, ...] | None:
     return house_columns(schema_columns(schemas.SHELF.stored(ctx, schema_id)))
 
 
-def _result(rules: Sequence[Rule], target: tuple[Column, ...], seen: _Seen) -> PreviewResult:
+def _result(rules: Sequence[Rule], target: tuple[Column, ...], seen: Sample) -> PreviewResult:
     lenient = tuple(column for column in target if any(column.name in rule.target_fields for rule in rules))
-    cells = seen.batch.num_rows * max(1, len(lenient))
-    mapped = Mapper(rules, seen.table.columns, lenient).apply(seen.batch, told=cells)
+    if not lenient:  # Arrow does not know how many rows a batch without columns has
+        return PreviewResult(columns=[], rows=[[] for _ in range(seen.batch.num_rows)], rejects=[], counts={})
+    cells = seen.batch.num_rows * len(lenient)
+    mapped = Mapper(rules, seen.columns, lenient).apply(seen.batch, told=cells)
     texts, _ = _texts(mapped.batch, lenient)
     rejected = {reject.row for reject in mapped.rejects}
     following = iter(texts)

@@ -55,6 +55,8 @@ async def lifetime(app: rx.App) -> AsyncIterator[None]:
     """Lifespan of one server process."""
     from etl_engine import wiring
     from etl_engine.ui.connections.state import Connections
+    from etl_engine.ui.mappings.editor import Editor
+    from etl_engine.ui.mappings.listing import Mappings
     from etl_engine.ui.overview.state import Overview
     from etl_engine.ui.runs.listing import Runs
     from etl_engine.ui.runs.pulse import watch_runs
@@ -73,14 +75,16 @@ async def lifetime(app: rx.App) -> AsyncIterator[None]:
             watch_changes(
                 app,
                 {
-                    "connection": [Connections.refresh],
-                    "mapping": [Schemas.refresh],
+                    "connection": [Connections.refresh, Mappings.refresh, Editor.refresh],
+                    "mapping": [Schemas.refresh, Mappings.refresh, Editor.refresh],
                     "schedule": [Schedules.refresh, Overview.refresh],
-                    "schema": [Schemas.refresh],
+                    "schema": [Schemas.refresh, Mappings.refresh, Editor.refresh],
                 },
             )
         ),
-        asyncio.create_task(watch_runs(app, [Runs.refresh, Run.refresh, Schedules.refresh, Overview.refresh])),
+        asyncio.create_task(
+            watch_runs(app, [Runs.refresh, Run.refresh, Schedules.refresh, Overview.refresh, Mappings.refresh])
+        ),
     ]
     try:
         yield

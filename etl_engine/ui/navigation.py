@@ -17,4 +17,5 @@ RUNS = Destination("play", "Runs", "/runs")
 SCHEDULES = Destination("clock-3", "Schedules", "/schedules")
 OVERVIEW = Destination("layout-dashboard", "Overview", "/overview")
 SCHEMAS = Destination("table-properties", "Schemas", "/schemas")
-PAGES = (OVERVIEW, CONNECTIONS, SCHEMAS, RUNS, SCHEDULES)  # only pages that exist: no dead links
+MAPPINGS = Destination("spline", "Mappings", "/mappings")
+PAGES = (OVERVIEW, CONNECTIONS, SCHEMAS, MAPPINGS, RUNS, SCHEDULES)  # only pages that exist: no dead links

@@ -1,0 +1,1 @@
+"""Mappings on the screen: the list, and the editor of one."""
