@@ -34,7 +34,9 @@ def test_nothing_in_the_list_stands_in_the_way(page: Page, server: Server, ctx: 
     assert axe.findings(page) == [], "no match"
 
 
-@pytest.mark.parametrize("context", LOOKS[::2], indirect=True, ids=lambda look: look["color_scheme"])
+@pytest.mark.parametrize(
+    "context", LOOKS, indirect=True, ids=lambda look: f"{look['color_scheme']}-{look['viewport']['width']}"
+)
 def test_nothing_in_its_dialogs_stands_in_the_way(page: Page, server: Server, ctx: Context) -> None:
     samples.fill(ctx, samples.TWELVE)
     server_connection(ctx, "Nobody listens", "postgresql", free_port())

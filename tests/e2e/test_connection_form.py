@@ -21,7 +21,11 @@ from servers import MariadbServer, PostgresServer
 from etl_engine.ui.connection_form.containers import in_container
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"}
-SCHEMES = [{"color_scheme": "light"}, {"color_scheme": "dark"}]
+LOOKS = [
+    {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
+    for scheme in ("light", "dark")
+    for width in (1440, 390)
+]
 CANARY = "pl4nted-c4nary/?#@:%'\""
 
 
@@ -514,7 +518,9 @@ def test_it_all_goes_on_a_phone(form: FormPage, page: Page, api: Api, postgres: 
     assert len(api.all()) == 1
 
 
-@pytest.mark.parametrize("context", SCHEMES, indirect=True, ids=["light", "dark"])
+@pytest.mark.parametrize(
+    "context", LOOKS, indirect=True, ids=lambda look: f"{look['color_scheme']}-{look['viewport']['width']}"
+)
 def test_nothing_in_the_form_stands_in_the_way_of_a_screen_reader(
     form: FormPage, page: Page, stored: str, postgres: dict[str, Any]
 ) -> None:

@@ -143,6 +143,11 @@ def test_nothing_stands_in_the_way(page: Page, server: Server, shop: Shop) -> No
     open_at(page, server, "/schedules")
     expect(page.get_by_role("heading", name="Nothing runs by itself yet")).to_be_visible()
     assert axe.findings(page) == [], "empty"
+    page.get_by_role("button", name="New schedule").first.click()
+    expect(form(page).get_by_role("region", name="The next ten fires")).to_be_visible()
+    assert axe.findings(page) == [], "new"
+    page.keyboard.press("Escape")
+    expect(form(page)).to_have_count(0)
     shop.schedule(timezone="Europe/Berlin")
     shop.schedule(name="Paused", enabled=False, pause_reason="Holidays")
     expect(rows(page)).to_have_count(2)
@@ -158,3 +163,9 @@ def test_nothing_stands_in_the_way(page: Page, server: Server, shop: Shop) -> No
     page.get_by_role("button", name="Pause Every morning").click()
     expect(page.get_by_role("heading", name="Pause Every morning?")).to_be_visible()
     assert axe.findings(page) == [], "pause"
+    page.get_by_role("button", name="Keep it active").click()
+    page.get_by_role("button", name="Delete Every morning").click()
+    expect(page.get_by_role("alertdialog", name="Delete Every morning?")).to_be_visible()
+    assert axe.findings(page) == [], "delete"
+    page.get_by_role("button", name="Keep it", exact=True).click()
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
