@@ -2,7 +2,6 @@
 
 import datetime as dt
 import operator
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from etl_engine.store.checked import CheckedStore, Clock
 from etl_engine.store.contract import Document
 from etl_engine.store.documents import apply_changes, checked
 from etl_engine.store.filters import Condition, Filter, Order
+from etl_engine.store.queueing import Queue
 from etl_engine.store.sql_engines import (
     STATEMENT_SECONDS,
     answered_within,
@@ -38,7 +38,7 @@ class SqlStore(CheckedStore[sa.Engine]):
         self._url = store_url(url)
         self._dialect = self._url.get_backend_name()
         self._tables: dict[str, sa.Table] = {}
-        self._writing = threading.Lock()
+        self._writing = Queue()
         super().__init__(place_of(self._url), clock)
 
     def ping(self) -> str:
@@ -115,7 +115,7 @@ class SqlStore(CheckedStore[sa.Engine]):
             yield STATEMENT_SECONDS
             return
         started = time.monotonic()
-        if not self._writing.acquire(timeout=STATEMENT_SECONDS):
+        if not self._writing.acquire(STATEMENT_SECONDS):
             raise StoreUnavailable(f"{self.place} is busy with other writes", hint="Try again in a moment.")
         try:
             yield max(0.0, STATEMENT_SECONDS - (time.monotonic() - started))
