@@ -90,6 +90,8 @@ def _take_over_the_standard_library(level: Level) -> None:
             logger.handlers.clear()
             logger.setLevel(logger.level if logger.level >= logging.WARNING else logging.NOTSET)
             logger.propagate = True
+    # On debug it writes down every command with its documents, and a heartbeat every ten seconds.
+    logging.getLogger("pymongo").setLevel(max(root.level, logging.INFO))
     logging.captureWarnings(True)
 
 

@@ -169,6 +169,12 @@ def test_at_level_debug_libraries_speak_and_stay_masked(written: Written) -> Non
     assert event["event"] == "INSERT {'password': ***, 'other': '***'}"
 
 
+def test_documents_on_their_way_to_mongodb_are_not_written_down_on_debug_either(written: Written) -> None:
+    logs.configure("debug", "json")
+    logging.getLogger("pymongo.command").debug("insert %s", "a document")
+    assert written.events() == []
+
+
 def test_a_library_that_was_told_to_be_quiet_stays_quiet(written: Written) -> None:
     logging.getLogger("prints.rows").setLevel(logging.WARNING)
     logs.configure("debug", "json")
