@@ -269,7 +269,7 @@ def test_a_log_is_followed_until_one_scrolls_back_and_again_when_one_wants(
     expect(lines(page).last).not_to_be_in_viewport()
     before = box.evaluate("box => box.scrollTop")
     with_a_long_log(ctx, run, 950)
-    pill = page.get_by_role("button", name="50 new lines")
+    pill = page.get_by_role("button", name="50 new lines", exact=True)
     expect(pill).to_be_visible()
     assert box.evaluate("box => box.scrollTop") == before, "what is read stays where it is"
     pill.click()

@@ -59,6 +59,8 @@ export function RunLog({ address, live, total }) {
   const held = useRef([]);
   const keep = useRef(null); // what stays in its place when lines come in above it
   const moved = useRef(0);
+  const seen = useRef(following); // as it is when an answer comes, not when it was asked for
+  seen.current = following;
 
   const show = (next) => {
     held.current = next;
@@ -126,7 +128,7 @@ export function RunLog({ address, live, total }) {
     if (!still()) return;
     at.current.last = !found.has_more;
     if (!found.items.length) return;
-    setUnseen((number) => number + found.items.length);
+    if (!seen.current) setUnseen((number) => number + found.items.length);
     const next = [...held.current, ...found.items];
     if (next.length > KEPT) {
       at.current.first = false;
