@@ -150,8 +150,8 @@ class Rows(ABC):
 class Source(ABC):
     """A session for reading, pinned so that a value reads the same from every server: UTC, ISO, UTF-8."""
 
-    # Of the database behind it, however it is addressed: two connections may lead to one. Begins with the name of its
-    # engine and a colon, by which two ends of one engine know each other: there a new target gets the source's types.
+    # Of the database behind it, whatever its address. Begins with its engine's name and a colon, by which two ends of
+    # one engine know each other: there a new target gets the source's types.
     identity: str
 
     @abstractmethod
@@ -180,8 +180,7 @@ class Source(ABC):
     def limit_time(self, seconds: float) -> None:  # noqa: B027 - a server without such a limit is stopped from outside
         """Have the server itself end every statement of this session that takes longer."""
 
-    def share(self) -> str:
-        """A word by which other sessions `join` the snapshot that this one holds; "" where that cannot be done."""
+    def share(self) -> str:  # a word by which other sessions `join` this one's snapshot; "" where that cannot be done
         return ""
 
     def join(self, shared: str, selection: Selection) -> None:
@@ -314,6 +313,7 @@ class Destination(ABC):
     """A session for writing one stream into one target."""
 
     identity: str
+    takes_plain = False  # whether what is not `special` may come in the carrier of the type without it
 
     @abstractmethod
     def forms(self, table: Table) -> tuple[str, ...]:

@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl_engine.connectors.carriers import carrier
+from etl_engine.connectors.exact_text import exact
 from etl_engine.connectors.rows import ARROW, Reject, Rows, Totals
 from etl_engine.engine.converting import Convert, converter
-from etl_engine.engine.exact_text import exact
 from etl_engine.engine.reading_text import either
+from etl_engine.engine.types import plainly
 from etl_engine.errors import Rejected
-from etl_engine.model.table import Column
+from etl_engine.model.table import Column, Type
 
 SHOWN_CHARACTERS = 200  # of a value in a message
 _UNNUMBERED = -1
@@ -28,18 +29,23 @@ _KEPT_CHARACTERS = 100_000  # of a value in the content of a rejected row
 class _OneColumn:
     source: Column
     target: Column
+    wanted: Type  # what of the target's type is needed for these values
     convert: Convert | None  # None: goes through as it is
 
 
 class Conversion:
-    """How rows of these columns become rows of those. Columns behind them go through as they are."""
+    """How rows of these columns become rows of those. Columns behind them go through as they are.
 
-    def __init__(self, source: Sequence[Column], target: Sequence[Column], lossy: Sequence[str] = ()) -> None:
+    `plain`: what is not special travels as such, though the target's column could hold more.
+    """
+
+    def __init__(
+        self, source: Sequence[Column], target: Sequence[Column], lossy: Sequence[str] = (), *, plain: bool = False
+    ) -> None:
         self._columns = [
-            _OneColumn(one, other, None if one.type == other.type else _converter(one, other, one.name in lossy))
-            for one, other in zip(source, target, strict=True)
+            _one_column(one, other, one.name in lossy, plain=plain) for one, other in zip(source, target, strict=True)
         ]
-        self._fields = [pa.field(one.target.name, carrier(one.target.type)) for one in self._columns]
+        self._fields = [pa.field(one.target.name, carrier(one.wanted)) for one in self._columns]
 
     @property
     def changes(self) -> bool:
@@ -112,8 +118,10 @@ def refused(found: Reject) -> Rejected:
     )
 
 
-def _converter(source: Column, target: Column, lossy: bool) -> Convert:
-    return converter(source.type, target.type, loosely=lossy)
+def _one_column(source: Column, target: Column, lossy: bool, *, plain: bool) -> _OneColumn:
+    wanted = plainly(source.type, target.type) if plain else target.type
+    made = None if source.type == wanted else converter(source.type, wanted, loosely=lossy)
+    return _OneColumn(source, target, wanted, made)
 
 
 def _content(batch: pa.RecordBatch, row: int, columns: Sequence[Column]) -> str:

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl_engine.connectors.carriers import carrier
+from etl_engine.connectors.exact_text import as_text
 from etl_engine.engine.checking import any_of, fraction_check, outside, text_checks, to_digits, value_checks
-from etl_engine.engine.exact_text import as_text
 from etl_engine.engine.reading_text import Outcome, either, from_text, tried, without
 from etl_engine.engine.types import second_digits, value_range
 from etl_engine.model.table import Family, Type

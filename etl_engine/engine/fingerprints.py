@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl_engine.connectors.exact_text import as_text
 from etl_engine.connectors.rows import Fingerprint
-from etl_engine.engine.exact_text import as_text
 from etl_engine.model.table import Column, Family, Type
 
 WHOLE = ""  # in place of a column: the rows themselves

@@ -23,6 +23,7 @@ class Planned:
     added: tuple[Column, ...]  # columns that the target gets first
     key: tuple[str, ...]
     unique_in_source: bool  # no two rows of one read can have the same key
+    plain: bool = False  # the target takes what is not special as such, whatever its column could hold
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ def plan(order: CopyOrder, source: Source, destination: Destination, table: Tabl
         cursor_from=since.reached.text if since and since.reached else None,
     )
     unique = bool(key) and kept.is_key(key)
-    return Planned(planned, order, kept, target, existing, columns, added, key, unique)
+    return Planned(planned, order, kept, target, existing, columns, added, key, unique, destination.takes_plain)
 
 
 def refuse_losses(planned: Planned) -> None:

@@ -31,7 +31,9 @@ def converted(rows: Rows, planned: Planned) -> Rows:
         return rows
     from etl_engine.engine.conversion import Conversion, Converted
 
-    return Converted(rows, Conversion(planned.source.columns, planned.columns, planned.order.allow_lossy))
+    return Converted(
+        rows, Conversion(planned.source.columns, planned.columns, planned.order.allow_lossy, plain=planned.plain)
+    )
 
 
 def prepared(rows: Rows, planned: Planned, stop: Callable[[], None], take: Take | None) -> Rows:

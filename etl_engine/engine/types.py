@@ -1,7 +1,7 @@
 """What becomes of a value when its column's type is another one at the target: exact, widened or lossy, and why."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etl_engine.model.copies import Rule
 from etl_engine.model.table import Family, Type
@@ -10,6 +10,7 @@ _DIGITS = {8: 3, 16: 5, 24: 8, 32: 10, 64: 20}
 EXACT_IN_FLOAT = {32: 24, 64: 53}
 _TEXT_OF = {Family.UUID: 36, Family.BOOLEAN: 5, Family.DATE: 13}
 _MICROSECONDS = 6
+_MOMENTS = (Family.DATE, Family.TIME, Family.TIMESTAMP)
 STOPS = "a value that does not fit stops the copy"
 
 
@@ -127,6 +128,20 @@ def _moments(source: Type, target: Type) -> Fit:
 
 def second_digits(type_: Type) -> int:
     return _MICROSECONDS if type_.precision is None else type_.precision
+
+
+def plainly(source: Type, target: Type) -> Type:
+    """What of the target's type values of `source` need: no room for infinity where none of them is infinite."""
+    if not target.special or source.special:
+        return target
+    if target.family in _MOMENTS and source.family in _MOMENTS:
+        return replace(target, special=False)
+    if target.family is Family.DECIMAL and source.family in (Family.DECIMAL, Family.INTEGER):
+        if target.precision is not None:
+            return replace(target, special=False)
+        digits = digits_of(source) if source.family is Family.INTEGER else source.precision
+        return replace(target, precision=digits, scale=source.scale or 0, special=digits is None)
+    return target
 
 
 def _date_to_moment(_source: Type, target: Type) -> Fit:

@@ -22,6 +22,8 @@ _RESERVED = "_etl_"
 class PostgresqlDestination(Destination):
     """One session that writes."""
 
+    takes_plain = True
+
     def __init__(self, session: Session) -> None:
         self._session = session
         self.identity = session.identity

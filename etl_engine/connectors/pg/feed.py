@@ -1,27 +1,58 @@
-"""Arrow batches as what COPY FROM reads: CSV in which NULL is nothing, and everything else stands in quotes."""
+"""Arrow batches as what COPY FROM reads: binary where every column is of a type that travels so, else CSV.
 
+In CSV NULL is nothing, and everything else stands in quotes.
+"""
+
+import itertools
 import json
 from collections import deque
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyarrow import csv
 
 from etl_engine.connectors.arrow_rows import bounded
-from etl_engine.connectors.rows import Rows
+from etl_engine.connectors.rows import ARROW, Rows
 from etl_engine.faultpoints import faultpoint
+from etl_engine.model.table import Family, Type
+
+if TYPE_CHECKING:
+    from etl_engine.connectors.pg.binary_values import Encode
 
 _PIECE_BYTES = 1 << 20
 _OPTIONS = csv.WriteOptions(include_header=False, quoting_style="all_valid", batch_size=1 << 14)
 
 
-class CsvFeed:
+@dataclass(frozen=True)
+class Catalogued:
+    """A column's type as the catalogue of the target has it: its name, its kind, and its category."""
+
+    name: str
+    kind: str
+    category: str
+
+    @property
+    def is_array(self) -> bool:
+        return self.category == "A"
+
+
+class Feed:
     """A file for the driver to read from."""
 
-    def __init__(self, rows: Rows, arrays: frozenset[str]) -> None:
+    def __init__(self, rows: Rows, types: Sequence[Catalogued]) -> None:
+        """Waits for the first batch, since that says how its columns travel."""
         self.error: BaseException | None = None  # what ended it, of which the server only tells that it ended
-        self._pieces = self._made(rows.batches(), arrays)
+        batches = rows.batches()
+        first = deque(itertools.islice(batches, 1))
+        encoders = _encoders(first[0].schema, types) if first and rows.form == ARROW else None
+        self.format = "csv" if encoders is None else "binary"
+        waiting = itertools.chain(_taken(first), batches)
+        if encoders is None:
+            self._pieces = _texts(waiting, [one.is_array and rows.form == ARROW for one in types])
+        else:
+            self._pieces = _binaries(waiting, encoders)
 
     def read(self, _size: int = -1) -> bytes:
         try:
@@ -30,19 +61,53 @@ class CsvFeed:
             self.error = error
             raise
 
-    def _made(self, batches: Iterator[pa.RecordBatch], arrays: frozenset[str]) -> Iterator[bytes]:
-        while (batch := next(batches, None)) is not None:
-            parts, batch = deque(bounded(batch, _PIECE_BYTES)), None
-            while parts:
-                written = deque(_written(parts.popleft(), arrays))
-                while written:
-                    yield from _in_pieces(written.popleft())
-            faultpoint("copy.loading")
+
+def _taken(batches: deque[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    while batches:
+        yield batches.popleft()  # and not held here: it may be large
 
 
-def _written(batch: pa.RecordBatch, arrays: frozenset[str]) -> list[bytes]:
-    """The rows as CSV. `arrays` are the columns whose JSON arrays become PostgreSQL's."""
-    columns = [_column(values, field, arrays) for field, values in zip(batch.schema, batch.columns, strict=True)]
+def _encoders(schema: pa.Schema, types: Sequence[Catalogued]) -> "list[Encode] | None":
+    from etl_engine.connectors.pg.binary_values import encoder
+
+    made = []
+    for field, one in zip(schema, types, strict=True):
+        encode = encoder(field.type, one.name, one.kind, field.name)
+        if encode is None:
+            return None
+        made.append(encode)
+    return made
+
+
+def _binaries(batches: Iterator[pa.RecordBatch], encoders: "list[Encode]") -> Iterator[bytes]:
+    from etl_engine.connectors.pg.binary import HEAD, TAIL, encoded
+
+    yield HEAD
+    for part in _parts(batches):
+        for piece in encoded(part.pop(), encoders):
+            yield from _in_pieces(piece)
+    yield TAIL
+
+
+def _texts(batches: Iterator[pa.RecordBatch], arrays: Sequence[bool]) -> Iterator[bytes]:
+    for part in _parts(batches):
+        written = deque(_written(part.pop(), arrays))
+        while written:
+            yield from _in_pieces(written.popleft())
+
+
+def _parts(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Each in a list, to be taken out of it: nobody else is to hold what may be large."""
+    while (batch := next(batches, None)) is not None:
+        parts, batch = deque(bounded(batch, _PIECE_BYTES)), None
+        while parts:
+            yield [parts.popleft()]
+        faultpoint("copy.loading")
+
+
+def _written(batch: pa.RecordBatch, arrays: Sequence[bool]) -> list[bytes]:
+    """The rows as CSV. `arrays` tells the columns whose JSON arrays become PostgreSQL's."""
+    columns = [_column(values, is_array=one) for values, one in zip(batch.columns, arrays, strict=True)]
     sink = _Pieces()
     made = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
     del batch, columns
@@ -70,24 +135,23 @@ class _Pieces:
         """There is nothing to close."""
 
 
-def _in_pieces(text: bytes) -> Iterator[bytes]:
-    if len(text) <= _PIECE_BYTES:
-        yield text
-        return
+def _in_pieces(text: bytes | memoryview) -> Iterator[bytes]:
     for start in range(0, len(text), _PIECE_BYTES):
-        yield text[start : start + _PIECE_BYTES]
+        piece = text[start : start + _PIECE_BYTES]
+        yield piece if isinstance(piece, bytes) else piece.tobytes()
 
 
-def _column(values: pa.Array, field: pa.Field, arrays: frozenset[str]) -> pa.Array:
-    if pa.types.is_binary(field.type):
+def _column(values: pa.Array, *, is_array: bool) -> pa.Array:
+    given = values.type
+    if pa.types.is_binary(given):
         from etl_engine.connectors.hexadecimal import to_hexadecimal
 
         return to_hexadecimal(values, "\\x")
-    if pa.types.is_timestamp(field.type) and field.type.tz:
-        import pyarrow.compute as pc
+    if pa.types.is_timestamp(given) or pa.types.is_date(given):
+        from etl_engine.connectors.exact_text import as_text
 
-        return pc.binary_join_element_wise(values.cast(pa.timestamp(field.type.unit)).cast(pa.string()), "+00", "")
-    if field.name in arrays:
+        return as_text(values, Type(Family.TIMESTAMP, zoned=bool(getattr(given, "tz", None))))
+    if is_array:
         return pa.array([None if one is None else _array_literal(one) for one in values.to_pylist()], pa.string())
     return values
 

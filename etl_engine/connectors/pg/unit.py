@@ -14,18 +14,20 @@ from etl_engine.connectors.pg.ledger import SEEN, Ledger
 from etl_engine.connectors.pg.refusals import translated
 from etl_engine.connectors.pg.session import Session
 from etl_engine.connectors.pg.source import BINARY, TEXT
-from etl_engine.connectors.rows import ARROW, Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
+from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
 from etl_engine.errors import Rejected
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
 
 if TYPE_CHECKING:
-    from etl_engine.connectors.pg.feed import CsvFeed
+    from etl_engine.connectors.pg.feed import Feed
 
 STAGE = 'pg_temp."_etl_stage"'
-_ARRAYS = """
-SELECT a.attname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory = 'A'
+# A domain's values travel as those of the type below it.
+_TYPES = """
+SELECT a.attname, b.typname, b.typtype, t.typcategory FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
 """
 _BLOCK = 1 << 17
 # Rows seen longer ago than this can only come again after a transaction that stays open for as long.
@@ -75,7 +77,7 @@ class PostgresqlUnit(Unit):
             )
 
     def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
-        options, feed = self._feed(rows, place)
+        options, feed = self._feed(rows, place, columns)
         if place in self._frozen:
             # Rows of a table made in this transaction may be frozen at once: a reader whose snapshot is older then
             # finds the new rows, where it would otherwise find an empty table.
@@ -94,15 +96,16 @@ class PostgresqlUnit(Unit):
                 raise
             return int(cursor.rowcount)
 
-    def _feed(self, rows: Rows, place: Place) -> tuple[list[str], "_Interrupted | CsvFeed"]:
+    def _feed(self, rows: Rows, place: Place, columns: Sequence[str]) -> tuple[list[str], "_Interrupted | Feed"]:
         if rows.form == BINARY:
             return ["FORMAT binary"], _Interrupted(rows)
         if rows.form == TEXT:
             return [], _Interrupted(rows)
-        from etl_engine.connectors.pg.feed import CsvFeed
+        from etl_engine.connectors.pg.feed import Catalogued, Feed
 
-        found = self._session.rows(_ARRAYS, (self._into[place],)) if rows.form == ARROW else []
-        return ["FORMAT csv"], CsvFeed(rows, frozenset(name for (name,) in found))
+        types = {name: Catalogued(*more) for name, *more in self._session.rows(_TYPES, (self._into[place],))}
+        feed = Feed(rows, [types[name] for name in columns])
+        return [f"FORMAT {feed.format}"], feed
 
     def append_staged(self, columns: Sequence[str]) -> int:
         return self._affected(

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from etl_engine.connectors.arrow_rows import ArrowRows
 from etl_engine.connectors.carriers import carried, carrier
+from etl_engine.connectors.exact_text import as_text
 from etl_engine.connectors.hexadecimal import from_hexadecimal, to_hexadecimal
 from etl_engine.connectors.rows import Reject
 from etl_engine.engine.conversion import Conversion, Converted
 from etl_engine.engine.converting import converter
-from etl_engine.engine.exact_text import as_text
 from etl_engine.engine.typed_types import typed_fit
 from etl_engine.errors import Rejected
 from etl_engine.model.copies import Rule
