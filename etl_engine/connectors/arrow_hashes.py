@@ -5,9 +5,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from etl_engine.connectors.rows import Fingerprint
+from etl_engine.connectors.rows import WHOLE, Fingerprint
 
-WHOLE = ""
 _NULL = b"\x01"
 _BITS = 60
 

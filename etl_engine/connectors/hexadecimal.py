@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _MOST_IN_ONE_ARRAY = (1 << 31) - 1
-_PIECE = 1 << 20
+PIECE = 1 << 20  # of a large value, digits are made and read of so many bytes at a time
 
 
 def to_hexadecimal(values: pa.Array, before: str = "") -> pa.Array:
@@ -23,9 +23,17 @@ def _one(data: pa.Buffer, before: bytes) -> pa.Array:
     start, view = len(before), memoryview(data)
     text = bytearray(start + 2 * len(view))
     text[:start] = before
-    for at in range(0, len(view), _PIECE):
-        text[start + 2 * at : start + 2 * (at + _PIECE)] = binascii.hexlify(view[at : at + _PIECE])
+    for at in range(0, len(view), PIECE):
+        text[start + 2 * at : start + 2 * (at + PIECE)] = binascii.hexlify(view[at : at + PIECE])
     return _made(pa.string(), np.array([0, len(text)]), text)
+
+
+def decoded(digits: memoryview) -> bytearray:
+    """The bytes of one value."""
+    made = bytearray(len(digits) // 2)
+    for at in range(0, len(made), PIECE):
+        made[at : at + PIECE] = binascii.unhexlify(digits[2 * at : 2 * (at + PIECE)])
+    return made
 
 
 def _digits(values: pa.Array) -> pa.Array:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ARROW = "arrow"  # the form that every kind speaks: record batches of carriers
-# Forms of batches of texts, as their server writes them and only its kind reads: for copies within one engine.
-TEXT_BATCHES = "-arrow-text"
+TEXT_BLOCKS = "-text-blocks"  # ends forms of blocks of rows, in which only their own server reads what it wrote
+WHOLE = ""  # among sums of columns of a Fingerprint: that of the rows themselves
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Reject:
 class Rows(ABC):
     """One read in progress, in one form. Its memory is bounded by bytes, whatever the rows look like.
 
-    A relay form (undecoded bytes of one engine) is taken with `read`; the form `arrow` with `batches`. The last
+    A relay form (undecoded bytes of one engine) is taken with `read`; other forms with `batches`. The last
     `read` answers b"" only if the source came to a good end: a source that dies in the middle raises, since the other
     side would take the end of the stream for the end of the table.
     """
@@ -128,7 +128,7 @@ class Rows(ABC):
         raise NotImplementedError(f"{self.form} is read in batches")
 
     def batches(self) -> Iterator["pa.RecordBatch"]:
-        """Record batches of `carriers.carried(columns)`, about 8 MiB each or one row; only of the form `arrow`.
+        """Of the form `arrow` record batches of `carriers.carried(columns)`, about 8 MiB each or one row.
 
         They are taken in a thread of their own, and never in two at once: not the thread that opened the session.
         """

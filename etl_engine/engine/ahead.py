@@ -3,11 +3,13 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from etl_engine.connectors.rows import Rows, Totals
 from etl_engine.errors import Cancelled
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 AHEAD_BYTES = 4 << 20
 _GRACE_SECONDS = 1.0
@@ -27,7 +29,7 @@ class Buffer:
         self._changed = threading.Condition()
         self.error: BaseException | None = None
 
-    def put(self, batch: pa.RecordBatch) -> bool:
+    def put(self, batch: "pa.RecordBatch") -> bool:
         """False: nobody wants it any more. Behind a batch that is larger than the room nothing is read ahead."""
         size = batch.nbytes
         with self._changed:
@@ -49,7 +51,7 @@ class Buffer:
                 self._closed = True
             self._changed.notify_all()
 
-    def taken(self) -> Iterator[pa.RecordBatch]:
+    def taken(self) -> "Iterator[pa.RecordBatch]":
         while self._next():
             yield self._waiting.popleft()  # and not held here: it may be large
 
@@ -99,7 +101,7 @@ class ReadAhead(Rows):
         finally:
             self._buffer.ended(error)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> "Iterator[pa.RecordBatch]":
         return self._buffer.taken()
 
     def check(self) -> None:

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl_engine.connectors.exact_text import as_text
-from etl_engine.connectors.rows import Fingerprint
+from etl_engine.connectors.rows import WHOLE, Fingerprint
 from etl_engine.model.table import Column, Family, Type
 
-WHOLE = ""  # in place of a column: the rows themselves
 _JSON = (Family.JSON, Family.ARRAY)
 _NUMBER = "\0{}".format  # digit by digit, and not the same as a text of these digits
 _READ = json.JSONDecoder(parse_int=_NUMBER, parse_float=_NUMBER).decode

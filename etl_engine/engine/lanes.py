@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from etl_engine.connectors.rows import ARROW, TEXT_BATCHES, Destination, Source
+from etl_engine.connectors.rows import ARROW, TEXT_BLOCKS, Destination, Source
 from etl_engine.engine.typed_types import allowed, typed_fit
 from etl_engine.engine.types import Fit, fit
 from etl_engine.errors import BadInput, NotCapable, Problem
@@ -36,8 +36,8 @@ def choose(order: CopyOrder, source: Source, destination: Destination, table: Ta
     """The cheapest road on which nothing is lost; else the cheapest."""
     taken = destination.forms(table)
     forms = [form for form in source.forms(table) if form in taken]
-    relays = [form for form in forms if form != ARROW and not form.endswith(TEXT_BATCHES)]
-    texts = [form for form in forms if form.endswith(TEXT_BATCHES)]
+    relays = [form for form in forms if form != ARROW and not form.endswith(TEXT_BLOCKS)]
+    texts = [form for form in forms if form.endswith(TEXT_BLOCKS)]
     roads: list[Callable[[], Road]] = []
     if relays and order.lane in ("auto", "relay") and order.on_reject == "stop":
         roads.append(lambda: _relay(relays, table, columns))

@@ -6,12 +6,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from etl_engine.connectors.rows import KeyRange, Rows, Selection, Source, Totals
 from etl_engine.engine.ahead import AHEAD_BYTES, Buffer, ended, pumped
 from etl_engine.engine.planner import Planned
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 WORTH_ROWS = 2_000_000  # below that the other sessions' logins and the search for ranges cost more than they bring
 _CORES_FOR_ONE = 4  # a reader keeps a core of the server and most of one here busy
@@ -111,7 +113,7 @@ class ParallelRows(Rows):
             del self._reading[number]
             rows.close()
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> "Iterator[pa.RecordBatch]":
         return self._buffer.taken()
 
     def check(self) -> None:

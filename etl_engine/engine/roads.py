@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from etl_engine.connectors.rows import ARROW, TEXT_BATCHES, Reject, Rows, Selection, Source
+from etl_engine.connectors.rows import ARROW, TEXT_BLOCKS, Reject, Rows, Selection, Source
 from etl_engine.engine.planner import Planned
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def several(
 ) -> "ParallelRows | None":
     """A read by several sessions, where that is wanted, worth it and possible."""
     form = planned.plan.form
-    if form != ARROW and not form.endswith(TEXT_BATCHES):
+    if form != ARROW and not form.endswith(TEXT_BLOCKS):
         return None
     from etl_engine.engine import parallel
 
@@ -39,7 +39,7 @@ def converted(rows: Rows, planned: Planned) -> Rows:
 def prepared(rows: Rows, planned: Planned, stop: Callable[[], None], take: Take | None) -> Rows:
     """`take` gets the rows that cannot be loaded; without it the first one is an error."""
     form = planned.plan.form
-    if form != ARROW and not form.endswith(TEXT_BATCHES):
+    if form != ARROW and not form.endswith(TEXT_BLOCKS):
         return rows
     from etl_engine.engine.ahead import ReadAhead
 

@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from etl_engine.connectors.rows import ARROW, Destination, Fingerprint, Look, Reject, Selection, Source
-from etl_engine.engine.fingerprints import WHOLE
+from etl_engine.connectors.rows import ARROW, WHOLE, Destination, Fingerprint, Look, Reject, Selection, Source
 from etl_engine.engine.lanes import same_engine
 from etl_engine.engine.planner import Planned
 from etl_engine.errors import NotCapable

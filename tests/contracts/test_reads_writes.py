@@ -13,7 +13,7 @@ from shops import GAPS, DuckdbShop, MysqlShop, PostgresShop, Shop, SqliteShop
 from etl_engine.connectors import registry
 from etl_engine.connectors.rows import (
     ARROW,
-    TEXT_BATCHES,
+    TEXT_BLOCKS,
     Explores,
     Look,
     Place,
@@ -53,7 +53,7 @@ def source(shop: Shop) -> Any:
 
 def blocks(rows: Rows) -> Iterator[int]:
     """The sizes of what is read, in whichever form."""
-    if rows.form == ARROW or rows.form.endswith(TEXT_BATCHES):
+    if rows.form == ARROW or rows.form.endswith(TEXT_BLOCKS):
         for batch in rows.batches():
             yield batch.nbytes
         return
@@ -92,17 +92,18 @@ def test_rows_come_to_the_end_with_their_count_and_checksum(source: Source) -> N
     selection = Selection("orders")
     table = source.describe(selection)
     source.begin(selection)
-    sums = set()
+    sums = {}
     for form in source.forms(table):
         rows = source.read(selection, table, form)
         size = sum(blocks(rows))
         totals = rows.finish()
         assert (totals.rows, totals.bytes, rows.bytes_read) == (1000, size, size)
         rows.check()
-        sums.add(totals.checksum)
+        sums[form] = totals.checksum
         rows.close()
         rows.close()
-    assert len(sums) == len(source.forms(table))
+    # Blocks of texts are the bytes that are relayed as text; any other form has bytes of its own.
+    assert len(set(sums.values())) == len([form for form in sums if not form.endswith(TEXT_BLOCKS)])
 
 
 def test_all_reads_of_one_snapshot_see_the_same_rows(source: Source, shop: Shop) -> None:

@@ -195,7 +195,7 @@ def test_every_built_in_type_as_text(pair: Pair, mode: str) -> None:
 def test_every_built_in_type_through_batches(pair: Pair, lane: str) -> None:
     columns = fill(pair)
     receipt = pair.copy("t", lane=lane, verify=True)
-    assert (receipt.lane, receipt.form) == (lane, {"text": "pg-arrow-text", "typed": "arrow"}[lane])
+    assert (receipt.lane, receipt.form) == (lane, {"text": "pg-text-blocks", "typed": "arrow"}[lane])
     assert {one.rule.value for one in receipt.columns} == {"exact"}
     assert receipt.verification and receipt.verification.equal
     assert pair.t(SHAPE) == pair.s(SHAPE)

@@ -7,11 +7,9 @@ from etl_engine.connectors.mysql.refusals import KIND
 from etl_engine.connectors.mysql.session import Session
 from etl_engine.connectors.mysql.types import as_hex
 from etl_engine.connectors.mysql.values import asked
-from etl_engine.connectors.rows import Fingerprint
+from etl_engine.connectors.rows import WHOLE, Fingerprint
 from etl_engine.errors import Rejected
 from etl_engine.model.table import Column, Family
-
-WHOLE = ""
 
 
 def fingerprint(session: Session, relation: str, columns: Sequence[Column], *, each: bool) -> Fingerprint:

@@ -14,7 +14,9 @@ import pyarrow as pa
 from pyarrow import csv
 
 from etl_engine.connectors.arrow_rows import bounded
-from etl_engine.connectors.rows import ARROW, Rows
+from etl_engine.connectors.hexadecimal import to_hexadecimal
+from etl_engine.connectors.pg.large_rows import LARGE, in_pieces, is_large
+from etl_engine.connectors.rows import Rows
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Family, Type
 
@@ -46,11 +48,11 @@ class Feed:
         self.error: BaseException | None = None  # what ended it, of which the server only tells that it ended
         batches = rows.batches()
         first = deque(itertools.islice(batches, 1))
-        encoders = _encoders(first[0].schema, types) if first and rows.form == ARROW else None
+        encoders = _encoders(first[0].schema, types) if first else None
         self.format = "csv" if encoders is None else "binary"
         waiting = itertools.chain(_taken(first), batches)
         if encoders is None:
-            self._pieces = _texts(waiting, [one.is_array and rows.form == ARROW for one in types])
+            self._pieces = _texts(waiting, [one.is_array for one in types])
         else:
             self._pieces = _binaries(waiting, encoders)
 
@@ -91,6 +93,9 @@ def _binaries(batches: Iterator[pa.RecordBatch], encoders: "list[Encode]") -> It
 
 def _texts(batches: Iterator[pa.RecordBatch], arrays: Sequence[bool]) -> Iterator[bytes]:
     for part in _parts(batches):
+        if part[0].num_rows == 1 and part[0].nbytes >= LARGE:
+            yield from _large(part.pop(), arrays)
+            continue
         written = deque(_written(part.pop(), arrays))
         while written:
             yield from _in_pieces(written.popleft())
@@ -103,6 +108,19 @@ def _parts(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
         while parts:
             yield [parts.popleft()]
         faultpoint("copy.loading")
+
+
+def _large(batch: pa.RecordBatch, arrays: Sequence[bool]) -> Iterator[bytes]:
+    """A row of which some cell may be a hundred megabytes: no text is made of it but the piece that is sent."""
+    end = b","
+    for number, (values, field, is_array) in enumerate(zip(batch.columns, batch.schema, arrays, strict=True)):
+        end = b"\n" if number == batch.num_columns - 1 else end
+        if is_large(values) and not is_array:
+            yield from in_pieces(values)
+            yield end
+        else:
+            one = pa.RecordBatch.from_arrays([values], schema=pa.schema([field]))
+            yield b"".join(_written(one, [is_array])).removesuffix(b"\n") + end
 
 
 def _written(batch: pa.RecordBatch, arrays: Sequence[bool]) -> list[bytes]:
@@ -144,8 +162,6 @@ def _in_pieces(text: bytes | memoryview) -> Iterator[bytes]:
 def _column(values: pa.Array, *, is_array: bool) -> pa.Array:
     given = values.type
     if pa.types.is_binary(given):
-        from etl_engine.connectors.hexadecimal import to_hexadecimal
-
         return to_hexadecimal(values, "\\x")
     if pa.types.is_timestamp(given) or pa.types.is_date(given):
         from etl_engine.connectors.exact_text import as_text

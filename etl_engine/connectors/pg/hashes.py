@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.pg.session import Session
-from etl_engine.connectors.rows import Fingerprint
+from etl_engine.connectors.rows import WHOLE, Fingerprint
 from etl_engine.model.table import Column
-
-WHOLE = ""
 
 
 def fingerprint(session: Session, relation: str, columns: Sequence[Column], *, each: bool) -> Fingerprint:

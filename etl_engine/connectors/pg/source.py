@@ -11,6 +11,7 @@ import psycopg2
 
 from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.pg import catalog, hashes
+from etl_engine.connectors.pg.blocks import TextBlocks
 from etl_engine.connectors.pg.catalog import Found, listed
 from etl_engine.connectors.pg.expressions import expression
 from etl_engine.connectors.pg.late import Follower, literal, look_around
@@ -19,7 +20,7 @@ from etl_engine.connectors.pg.refusals import translated
 from etl_engine.connectors.pg.session import Session
 from etl_engine.connectors.rows import (
     ARROW,
-    TEXT_BATCHES,
+    TEXT_BLOCKS,
     Fingerprint,
     KeyRange,
     Rows,
@@ -32,7 +33,7 @@ from etl_engine.errors import Cancelled, Unreachable
 from etl_engine.model.table import Column, Family, Table, Type
 
 BINARY, TEXT = "pgcopy-binary", "pgcopy-text"
-ARROW_TEXT = f"pg{TEXT_BATCHES}"
+BLOCKS = f"pg{TEXT_BLOCKS}"
 _OPTIONS = {BINARY: " (FORMAT binary)", TEXT: ""}
 _BLOCK = 1 << 20
 _PIPE_BYTES = 1 << 20
@@ -123,10 +124,12 @@ class PostgresqlSource(Source):
         enough = f" LIMIT {selection.enough:d}" if selection.enough else ""
         query = f"SELECT {', '.join(names)} FROM {self._relation(selection)}{where}{enough}"  # noqa: S608 - quoted above
         what = str(table.name or "the query")
-        if typed or form == ARROW_TEXT:
+        if typed:
             from etl_engine.connectors.pg.arrow import CopyBatches
 
-            self._rows = CopyBatches(self._session, query, columns, what, as_text=not typed)
+            self._rows = CopyBatches(self._session, query, columns, what)
+        elif form == BLOCKS:
+            self._rows = TextBlocks(self._session, query, form, what)
         else:
             self._rows = CopyOut(self._session, query, form, what)
         return self._rows
@@ -178,7 +181,7 @@ class PostgresqlSource(Source):
 def forms(table: Table) -> tuple[str, ...]:
     """What these columns can be read and written in, the cheapest first."""
     binary = (BINARY,) if all(column.portable for column in table.columns) else ()
-    return (*binary, TEXT, ARROW_TEXT, ARROW)
+    return (*binary, TEXT, BLOCKS, ARROW)
 
 
 class CopyOut(Rows):

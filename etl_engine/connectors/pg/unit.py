@@ -9,11 +9,12 @@ from psycopg2 import extensions
 
 from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.pg import catalog, successor
+from etl_engine.connectors.pg.blocks import BlockFeed
 from etl_engine.connectors.pg.catalog import KIND, listed, quoted
 from etl_engine.connectors.pg.ledger import SEEN, Ledger
 from etl_engine.connectors.pg.refusals import translated
 from etl_engine.connectors.pg.session import Session
-from etl_engine.connectors.pg.source import BINARY, TEXT
+from etl_engine.connectors.pg.source import BINARY, BLOCKS, TEXT
 from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
 from etl_engine.errors import Rejected
 from etl_engine.faultpoints import faultpoint
@@ -96,11 +97,15 @@ class PostgresqlUnit(Unit):
                 raise
             return int(cursor.rowcount)
 
-    def _feed(self, rows: Rows, place: Place, columns: Sequence[str]) -> tuple[list[str], "_Interrupted | Feed"]:
+    def _feed(
+        self, rows: Rows, place: Place, columns: Sequence[str]
+    ) -> tuple[list[str], "_Interrupted | BlockFeed | Feed"]:
         if rows.form == BINARY:
             return ["FORMAT binary"], _Interrupted(rows)
         if rows.form == TEXT:
             return [], _Interrupted(rows)
+        if rows.form == BLOCKS:
+            return [], BlockFeed(rows)
         from etl_engine.connectors.pg.feed import Catalogued, Feed
 
         types = {name: Catalogued(*more) for name, *more in self._session.rows(_TYPES, (self._into[place],))}
