@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl_engine.connectors.carriers import carrier
+from etl_engine.engine.mapping_at_once import read_at_once
 from etl_engine.engine.mapping_sql import json_valid
 from etl_engine.engine.mapping_texts import in_text
 from etl_engine.model.table import Family, Type
@@ -63,8 +64,9 @@ def from_text(text: pa.Array, target: Type, zone: str | None = None) -> Cells:
         return Cells(text)
     if target.family is Family.BYTES:
         return Cells(text.cast(pa.binary()))
-    read = _READ[target.family]
-    return read(pc.utf8_trim_whitespace(text), target, zone)
+    if (whole := read_at_once(text, target)) is not None:
+        return Cells(whole)
+    return _READ[target.family](pc.utf8_trim_whitespace(text), target, zone)
 
 
 def in_zone(array: pa.Array, target: Type, zone: str | None) -> Cells:
@@ -118,19 +120,7 @@ def _unlike(text: pa.Array, pattern: str) -> pa.Array:
     return pc.invert(pc.match_substring_regex(text, f"^(?:{pattern})$"))
 
 
-def _at_once(text: pa.Array, target: Type, odd: str) -> pa.Array | None:
-    """The whole column in one go where Arrow reads it all, and no text of it is one that only Arrow would take."""
-    if pc.any(pc.match_substring_regex(text, odd)).as_py():
-        return None
-    try:
-        return pc.cast(text, carrier(target))
-    except pa.ArrowInvalid:
-        return None
-
-
 def _integer_of_text(text: pa.Array, target: Type, _zone: str | None) -> Cells:
-    if (whole := _at_once(text, target, "[^0-9-]")) is not None:
-        return Cells(whole)
     cells = Cells(text).marked(_unlike(text, r"[+-]?[0-9]+(?:\.0*)?"), "is not a whole number")
     plain = pc.replace_substring_regex(cells.array, r"^([+-]?)0*([0-9]+?)(?:\.0*)?$", r"\1\2")
     plain = pc.replace_substring_regex(plain, r"^\+", "")
@@ -162,8 +152,6 @@ def _boolean_of_text(text: pa.Array, _target: Type, _zone: str | None) -> Cells:
 
 
 def _decimal_of_text(text: pa.Array, target: Type, _zone: str | None) -> Cells:
-    if (whole := _at_once(text, target, "[^0-9.-]")) is not None:
-        return Cells(whole)
     digits, places = target.precision or 0, target.scale or 0
     plain = pc.match_substring_regex(text, f"^[+-]?{_NUMBER}$")
     short = pc.match_substring_regex(text, f"^[+-]?{_NUMBER}[eE][+-]?[0-9]{{1,3}}$")
@@ -182,8 +170,6 @@ def _decimal_of_text(text: pa.Array, target: Type, _zone: str | None) -> Cells:
 
 
 def _date_of_text(text: pa.Array, target: Type, _zone: str | None) -> Cells:
-    if (whole := _at_once(text, target, "^0000|[^0-9-]")) is not None:
-        return Cells(whole)
     cells = Cells(text).marked(_unlike(text, f"{_DATE}(?:{_MIDNIGHT})?"), "is not a date such as 2024-02-29")
     day = pc.utf8_slice_codeunits(cells.array, 0, 10)
     return _cast(Cells(day, cells.marks), carrier(target), "is not a day of the calendar")
@@ -191,8 +177,6 @@ def _date_of_text(text: pa.Array, target: Type, _zone: str | None) -> Cells:
 
 def _moment_of_text(text: pa.Array, target: Type, zone: str | None) -> Cells:
     """Readings and instants may stand in one column; each is read for what it is."""
-    if (whole := _at_once(text, target, "^0000|^.{13}(?:[^:]|$)")) is not None:
-        return Cells(whole)
     cells = Cells(text).marked(
         _unlike(text, f"{_DATE}(?:[ T]{_CLOCK}{_OFFSET}?)?"), "is not a time such as 2024-02-29 23:59:59"
     )
