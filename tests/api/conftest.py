@@ -8,6 +8,7 @@ import httpx
 import pytest
 from api_server import CONNECTIONS, ORIGIN, Body, Served, serve
 from fastapi import FastAPI
+from log_state import everything_as_it_was
 
 from etl_engine import logs, settings
 from etl_engine.api.app import create_api
@@ -15,8 +16,10 @@ from etl_engine.wiring import Engine
 
 
 @pytest.fixture(autouse=True)
-def _logs() -> None:
-    logs.configure("debug", "json")
+def _logs() -> Iterator[None]:
+    with everything_as_it_was():
+        logs.configure("debug", "json")
+        yield
 
 
 @pytest.fixture
