@@ -7,12 +7,18 @@ Whatever the other side does comes out as an error of `etl_engine.errors`.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from etl_engine.connectors.exploring import Explorer as Explorer  # noqa: PLC0414 - sessions are known from here
 from etl_engine.connectors.exploring import Explores as Explores  # noqa: PLC0414 - and so are capabilities
+from etl_engine.connectors.selecting import KeyRange as KeyRange  # noqa: PLC0414 - and what a read is told
+from etl_engine.connectors.selecting import Look as Look  # noqa: PLC0414 - the same
+from etl_engine.connectors.selecting import Mark as Mark  # noqa: PLC0414 - the same
+from etl_engine.connectors.selecting import Moment as Moment  # noqa: PLC0414 - the same
+from etl_engine.connectors.selecting import Selection as Selection  # noqa: PLC0414 - the same
+from etl_engine.connectors.selecting import Window as Window  # noqa: PLC0414 - the same
 from etl_engine.errors import NotCapable
 from etl_engine.model.table import Column, Table, TableName
 
@@ -22,72 +28,6 @@ if TYPE_CHECKING:
 ARROW = "arrow"  # the form that every kind speaks: record batches of carriers
 TEXT_BLOCKS = "-text-blocks"  # ends forms of blocks of rows, in which only their own server reads what it wrote
 WHOLE = ""  # among sums of columns of a Fingerprint: that of the rows themselves
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A value of a cursor column: its exact text and the native type it was written in."""
-
-    text: str
-    native: str
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Where a cursor run stands: stored in the ledger by one run and handed to the next one as it is.
-
-    `reached` is the largest value read. The rest is what the source needs in order to find, next time, rows that were
-    committed late: its own words, which only the same kind of source reads.
-    """
-
-    column: str
-    reached: Mark | None
-    source: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a cursor is to be followed."""
-
-    column: str
-    since: Moment | None = None
-    back_seconds: float | None = None  # how far behind the cursor to look again; None: what the kind thinks right
-    nulls: str = "raise"  # rows without a cursor value: raise, include (every time), exclude
-
-
-@dataclass(frozen=True)
-class KeyRange:
-    """A piece of a table: rows with `low <= key < high`. None is open; bounds are exact texts, one per key column."""
-
-    key: tuple[str, ...]
-    low: tuple[str, ...] | None = None
-    high: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What to read: a table or one query, its columns, and which rows."""
-
-    table: str = ""
-    query: str = ""
-    columns: tuple[str, ...] = ()  # empty: all
-    look: Look | None = None
-    piece: KeyRange | None = None
-    # Three extra columns of text at the end, under these names, by which rows are known that are read twice: the
-    # version of the row (NULL where there is none), its cursor, and whether a later run may read it again ("true").
-    version_columns: tuple[str, ...] = ()
-    # Somebody looks: so many rows are enough. A source that cannot say so to its server reads on until it is closed.
-    enough: int = 0
-
-
-@dataclass(frozen=True)
-class Window:
-    """Which rows a cursor run will read, decided inside the snapshot they are read from."""
-
-    after: Moment  # what the next run is to be given
-    floor: Mark | None = None  # rows are read from here on; None: all of them
-    covered: str = ""  # one sentence: which late commits are found, and which are not
-    versions_hold: bool = True  # a row's version means the same as at the last run; otherwise its cursor must do
 
 
 @dataclass(frozen=True)
@@ -207,6 +147,11 @@ class Fingerprint:
     sums: Mapping[str, int]
 
 
+ROW = "_etl_row"  # a column of a stage, beside those of the rows: the number of the row as it was read
+# Rows that would be refused, by their number: the column, if it is one, and the reason.
+Foreseen = Mapping[int, tuple[str, str]]
+
+
 class UnknownCommit(Exception):
     """The connection broke while the commit was under way. It is done or it is not, and only the ledger knows."""
 
@@ -292,6 +237,31 @@ class Unit(ABC):
     def attempt(self) -> AbstractContextManager[None]:
         """A part of the unit that may fail on its own: then only what it wrote is undone."""
         raise NotCapable("This target cannot undo a part of a batch", hint="Copy with --on-reject stop.")
+
+    def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
+        """Of several staged rows with one key only the newest stays, so that each can be merged on its own.
+
+        For a stage that has the column `ROW`, which numbers its rows and is its key.
+        """
+        raise NotCapable("This target cannot keep rows of a merge apart", hint="Copy with --on-reject stop.")
+
+    def narrow(self, numbers: tuple[int, int] | None) -> None:
+        """From here on `append_staged` and `merge_staged` take only rows of these numbers; None: all of them."""
+        raise NotCapable("This target cannot keep rows of a merge apart", hint="Copy with --on-reject stop.")
+
+    foresees = False  # whether `foresee` knows what the target refuses; otherwise it has to be tried
+
+    def foresee(self, rows: Rows | None, place: Place, columns: Sequence[str], key: Sequence[str]) -> Foreseen:
+        """The rows that the target would refuse, which are then left out.
+
+        Of one batch on its way into `place`, by their places in it; or, without a batch, of the staged rows, by their
+        `ROW`. `key` is that of a merge.
+        """
+        raise NotCapable("This target does not know beforehand what it refuses")
+
+    def delete_staged(self, key: Sequence[str]) -> int:
+        """Delete the rows of the target that have the keys which are staged."""
+        raise NotCapable("This target cannot delete rows by their key", hint="Copy it anew with --mode replace.")
 
     def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
         """Write rejected rows beside the ledger, into `_etl_rejects`, in place of any that this batch has there."""

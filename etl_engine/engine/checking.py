@@ -93,6 +93,8 @@ def _patterns(source: Type, target: Type, *, loosely: bool) -> list[str]:
         patterns.append(rf"^[01]{{{target.size if target.fixed else 0},{target.size}}}$")
     if family is Family.TIME and source.family is Family.INTERVAL:
         patterns.append(_TIME_OF_DAY)
+    if source.special and not target.special and family in (Family.DATE, Family.TIMESTAMP):
+        patterns.append(r"^\d{4}-[^B]*$")  # no infinity, no year of five digits, none before Christ
     if not target.special and family in (Family.DECIMAL, Family.TIME):
         patterns.append(r"^-?\d" if family is Family.DECIMAL else r"^([01]\d|2[0-3])")
     return [one for one in patterns if one]

@@ -164,11 +164,11 @@ class Converted(Rows):
             if given[0].num_rows:
                 yield given.pop()
 
-    def number_of(self, given: int) -> int:
-        """Which row of the read it was, counted from 1, that was given after so many others, in the last batch."""
+    def numbers(self) -> pa.Array:
+        """Those of the rows in the batch that was given last."""
         given_before, read_before, which = self._last
-        place = given - given_before
-        return read_before + 1 + (place if which is None else int(which[place].as_py()))
+        places = pa.array(range(self.given - given_before), pa.int64()) if which is None else which.cast(pa.int64())
+        return pc.add(places, pa.scalar(read_before + 1, pa.int64()))
 
     def leave_out(self, rows: int) -> None:
         """Rows that were given and are not loaded after all."""

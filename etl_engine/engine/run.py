@@ -2,8 +2,8 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 from etl_engine.connectors.rows import (
     Claim,
@@ -33,6 +33,9 @@ from etl_engine.errors import EtlError, Rejected
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.copies import CopyOrder, CopyReceipt
 from etl_engine.model.table import Table, TableName
+
+if TYPE_CHECKING:
+    from etl_engine.engine.quarantine import Quarantine
 
 STRATEGIES: dict[str, Strategy] = {"append": Append(), "replace": Replace(), "merge": Merge()}
 
@@ -84,6 +87,7 @@ class Run:
         self._notes: list[str] = []
         self._verifier: Verifier | None = None
         self._reading: Rows | None = None
+        self._ended = False  # the snapshot of the source is given back
 
     def go(self) -> CopyReceipt:
         order, source, destination, tally = self._order, self._source, self._destination, self._tally
@@ -187,16 +191,9 @@ class Run:
         self._stop.check()
         unit = self._destination.unit(self._claim, self._planned.target)
         try:
-            unit, batch, totals, rejects = self._load(unit, piece, seq)
-            self._progress.read(totals.rows)
-            faultpoint("copy.loaded")
-            if last:
-                self._end_of_reading()
-            self._progress.phase = "applying"
-            done = Pending(batch_id, totals, self._strategy.apply(unit, batch, totals), rejects)
-            faultpoint("copy.applied")
-            if rejects:
-                unit.keep_apart(batch_id, rejects)
+            unit, done = self._filled(unit, piece, seq, batch_id, last=last)
+            if done.rejects:
+                unit.keep_apart(batch_id, done.rejects)
             unit.record(entry_of(self._claim, seq, done, self._window, self._before))
             faultpoint("copy.recorded")
             self._stop.check()
@@ -208,39 +205,65 @@ class Run:
             unit.rollback()
             raise
         self._tally.count(done)
+        self._planned = replace(self._planned, added=())  # the target has them now
         faultpoint("copy.committed")
 
-    def _load(self, unit: Unit, piece: KeyRange, seq: int) -> tuple[Unit, Batch, Totals, list[Reject]]:
-        """The rows in their place, and those that were kept apart."""
-        planned = self._planned
-        exists = planned.existing is not None or seq > 0
+    def _filled(self, unit: Unit, piece: KeyRange, seq: int, batch_id: str, *, last: bool) -> tuple[Unit, Pending]:
+        """The unit with everything in it that can be, and what was kept apart."""
+        planned, exists = self._planned, self._planned.existing is not None or seq > 0
+
+        def batch(take: Take | None) -> Batch:
+            return Batch(planned, lambda: self._read(piece, take), self._window, exists, self._before is None)
+
         if self._order.on_reject == "stop":
-            batch = Batch(planned, lambda: self._read(piece, None), self._window, exists, self._before is None)
-            return unit, batch, self._strategy.load(unit, batch), []
-        from etl_engine.engine.quarantine import Quarantine, Sifting
+            return unit, Pending(batch_id, *self._through(unit, batch(None), None, last=last))
+        from etl_engine.engine.quarantine import Quarantine
+        from etl_engine.engine.sifting import Sifting
 
         kept = Quarantine(self._order, self._tally.rejected)
-        batch = Batch(planned, lambda: self._read(piece, kept.take), self._window, exists, self._before is None)
         try:
-            totals = self._strategy.load(unit, batch)
+            return unit, Pending(batch_id, *self._through(unit, batch(kept.take), kept, last=last))
         except Rejected:
-            if kept.full or self._source_failed():
+            if kept.full or self._ended or self._source_failed():
                 raise
-            # Something in it breaks a rule of the target: once more, in parts that may fail on their own.
+        # Something in it breaks a rule of the target: once more, in parts that may fail on their own.
+        self._stop_reading()
+        unit.rollback()
+        kept = Quarantine(self._order, self._tally.rejected)
+        again = self._destination.unit(self._claim, planned.target)
+        sifting = Sifting(again, kept, planned.key if self._order.mode == "merge" else ())
+        try:
+            return again, Pending(batch_id, *self._through(cast(Unit, sifting), batch(kept.take), kept, last=last))
+        except BaseException:
             self._stop_reading()
-            unit.rollback()
-            kept = Quarantine(self._order, self._tally.rejected)
-            again = self._destination.unit(self._claim, planned.target)
-            batch = Batch(planned, lambda: self._read(piece, kept.take), self._window, exists, self._before is None)
-            try:
-                totals = self._strategy.load(cast(Unit, Sifting(again, kept)), batch)
-            except BaseException:
-                self._stop_reading()
-                again.rollback()
-                raise
-            unit = again
-        kept.insist_on_share(totals.rows)
-        return unit, batch, totals, kept.rejects
+            again.rollback()
+            raise
+        finally:
+            sifting.close()
+
+    def _through(
+        self, unit: Unit, batch: Batch, kept: "Quarantine | None", *, last: bool
+    ) -> tuple[Totals, int, list[Reject]]:
+        """Load and apply. Where rows may be kept apart the source stays, as it may have to be read once more."""
+        totals = self._strategy.load(unit, batch)
+        stays = kept is not None and self._order.mode != "replace"
+        if not stays:
+            self._progress.read(totals.rows)
+        faultpoint("copy.loaded")
+        if last and not stays:
+            self._end_of_reading()
+        self._progress.phase = "applying"
+        before = len(kept.rejects) if kept else 0
+        written = self._strategy.apply(unit, batch, totals)
+        if kept:
+            totals = replace(totals, rows=totals.rows - len(kept.rejects) + before)
+            kept.insist_on_share(totals.rows)
+        if stays:
+            self._progress.read(totals.rows)
+        if last and stays:
+            self._end_of_reading()
+        faultpoint("copy.applied")
+        return totals, written, kept.rejects if kept else []
 
     def _source_failed(self) -> bool:
         """Whether it was the source that broke: then another try at the target finds nothing."""
@@ -262,6 +285,7 @@ class Run:
         if self._verifier and not self._verifier.looked:
             self._progress.phase = "verifying"
             self._verifier.look_at_source()
+        self._ended = True
         self._source.end()
 
     def _more_source(self) -> Source:

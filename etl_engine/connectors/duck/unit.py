@@ -1,25 +1,27 @@
 """One transaction in DuckDB: rows, ledger line and cursor, together or not at all."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import duckdb
 import pyarrow as pa
 
 from etl_engine.connectors.duck import catalog
 from etl_engine.connectors.duck.catalog import listed, quoted
+from etl_engine.connectors.duck.foreseeing import AT, Rules, changed, unreadable
 from etl_engine.connectors.duck.ledger import SEEN, Ledger
 from etl_engine.connectors.duck.refusals import KIND, translated
 from etl_engine.connectors.duck.session import Session
 from etl_engine.connectors.duck.types import house_type, is_nested, writing
 from etl_engine.connectors.names import double_quoted
-from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
-from etl_engine.errors import NotCapable, Rejected
+from etl_engine.connectors.rows import ROW, Claim, Entry, Foreseen, Place, Reject, Rows, Unit, UnknownCommit
+from etl_engine.errors import Rejected
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
 
 STAGE = "temp.main._etl_stage"
-_COMING = "_etl_coming"
+_SHOWN_CHARACTERS = 200
+_COMING, _LOOKED_AT = "_etl_coming", "_etl_looked_at"
 # Rows seen longer ago than this can only come again after a transaction that stays open for as long.
 _REMEMBERED = "INTERVAL 2 DAY"
 _UNCERTAIN = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException)
@@ -35,6 +37,7 @@ class DuckdbUnit(Unit):
         self._name = name
         self._into = {Place.STAGE: STAGE, Place.TARGET: quoted(name), Place.SUCCESSOR: quoted(name)}
         self._staged = False
+        self._left_out: set[int] = set()  # staged rows that the target would refuse
         session.begin()
 
     def create(self, place: Place, columns: Sequence[Column], key: Sequence[str] = ()) -> None:
@@ -57,7 +60,7 @@ class DuckdbUnit(Unit):
 
     def load(self, rows: Rows, place: Place, columns: Sequence[str]) -> int:
         natives = self._natives(place)
-        made = ", ".join(writing(double_quoted(name), natives[name], house_type(natives[name])) for name in columns)
+        made = ", ".join(_written(name, natives[name]) for name in columns)
         insert = f"INSERT INTO {self._into[place]} ({listed(columns)}) SELECT {made} FROM {_COMING}"  # noqa: S608
         nested = [(name, natives[name]) for name in columns if is_nested(natives[name])]
         taken = 0
@@ -68,29 +71,46 @@ class DuckdbUnit(Unit):
                 for name, native in nested:
                     self._insist_on_whole(name, native, taken)
                 taken += self._affected(insert)
+            except Rejected as error:
+                raise self._with_its_row(error, table, [(one, natives[one]) for one in columns], taken) from error
             finally:
                 with contextlib.suppress(duckdb.Error):
                     self._session.connection.unregister(_COMING)
             faultpoint("copy.loading")
         return taken
 
-    @contextlib.contextmanager
-    def attempt(self) -> Iterator[None]:
-        """A refused row ends the whole transaction here: there is no going back to a point inside it."""
+    foresees = True
+
+    def foresee(self, rows: Rows | None, place: Place, columns: Sequence[str], key: Sequence[str]) -> Foreseen:
+        """A refused row ends the whole transaction here, so it is looked for before."""
+        if rows is None:
+            staged = f"(SELECT *, {ROW} AS {AT} FROM {self._relation})"  # noqa: S608
+            found = Rules(self._session, self._name, columns, key).broken_by(staged)
+            self._left_out |= found.keys()
+            return found
+        natives, connection = self._natives(place), self._session.connection
+        (batch,) = rows.batches()
+        numbers = pa.array(range(batch.num_rows), pa.int64())
+        table = pa.Table.from_arrays([*map(_readable, batch.columns), numbers], names=[*columns, AT])
+        connection.register(_LOOKED_AT, table)
         try:
-            yield
-        except Rejected as error:
-            raise NotCapable(
-                f"{error.message}; DuckDB cannot undo a part of a transaction, so the row cannot be kept apart",
-                hint=error.hint or "Repair the row, or leave it out with --query.",
-            ) from error
+            found = dict(unreadable(self._session, _LOOKED_AT, [(one, natives[one]) for one in columns]))
+            if place is not Place.STAGE:
+                made = ", ".join(f"{_written(one, natives[one])} AS {double_quoted(one)}" for one in columns)
+                wrong = f"WHERE {AT} NOT IN ({', '.join(map(str, found))})" if found else ""
+                typed = f"(SELECT {made}, {AT} FROM {_LOOKED_AT} {wrong})"  # noqa: S608
+                found |= Rules(self._session, self._name, columns, ()).broken_by(typed)
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                connection.unregister(_LOOKED_AT)
+        return found
 
     def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
         self._ledger.keep_apart(self._claim, batch_id, rejects)
 
     def append_staged(self, columns: Sequence[str]) -> int:
         return self._affected(
-            f"INSERT INTO {quoted(self._name)} ({listed(columns)}) SELECT {listed(columns)} FROM {STAGE}"  # noqa: S608
+            f"INSERT INTO {quoted(self._name)} ({listed(columns)}) SELECT {listed(columns)} FROM {self._relation}"  # noqa: S608
         )
 
     def drop_seen(self, key: Sequence[str], version: Sequence[str], *, versions_hold: bool) -> int:
@@ -119,16 +139,24 @@ class DuckdbUnit(Unit):
         values, order = listed(columns), ""
         chosen = values
         if not distinct:
-            # The same row wins whatever the order they came in: newest first, then by what the whole row says.
-            by = f"{double_quoted(newest)} DESC NULLS LAST, " if newest else ""
-            whole = ", ".join(f"CAST({double_quoted(name)} AS VARCHAR) DESC NULLS LAST" for name in columns)
-            chosen, order = f"DISTINCT ON ({listed(key)}) {values}", f" ORDER BY {listed(key)}, {by}{whole}"
+            chosen = f"DISTINCT ON ({listed(key)}) {values}"
+            order = f" ORDER BY {listed(key)}, {_newest_first(columns, newest)}"
         others = [name for name in columns if name not in key]
         changes = ", ".join(f"{double_quoted(name)} = EXCLUDED.{double_quoted(name)}" for name in others)
         return self._affected(
-            f"INSERT INTO {quoted(self._name)} ({values}) SELECT {chosen} FROM {STAGE}{order} "  # noqa: S608
+            f"INSERT INTO {quoted(self._name)} ({values}) SELECT {chosen} FROM {self._relation}{order} "  # noqa: S608
             f"ON CONFLICT ({listed(key)}) DO {f'UPDATE SET {changes}' if others else 'NOTHING'}"
         )
+
+    def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
+        self._affected(
+            f"DELETE FROM {STAGE} WHERE {ROW} IN (SELECT {ROW} FROM {STAGE} QUALIFY "  # noqa: S608
+            f"row_number() OVER (PARTITION BY {listed(key)} ORDER BY {_newest_first(columns, newest)}) > 1)"
+        )
+
+    def delete_staged(self, key: Sequence[str]) -> int:
+        same = " AND ".join(f"t.{double_quoted(name)} = s.{double_quoted(name)}" for name in key)
+        return self._affected(f"DELETE FROM {quoted(self._name)} AS t USING {STAGE} s WHERE {same}")  # noqa: S608
 
     def succeed(self, key: Sequence[str]) -> None:
         """The rows are in the target already, which was emptied or made with its key."""
@@ -171,16 +199,20 @@ class DuckdbUnit(Unit):
         rows = self._session.rows(f"DESCRIBE {self._into[place]}")
         return {row[0]: row[1] for row in rows}
 
+    @property
+    def _relation(self) -> str:
+        """The staged rows without those that were left out."""
+        if not self._left_out:
+            return STAGE
+        return f"(SELECT * FROM {STAGE} WHERE {ROW} NOT IN ({', '.join(map(str, sorted(self._left_out)))}))"  # noqa: S608
+
     def _affected(self, statement: str, *values: str) -> int:
         return self._session.changed(statement, *values, doing=f"writing to {self._name}")
 
     def _insist_on_whole(self, name: str, native: str, before: int) -> None:
-        """A struct drops fields that it does not have, without a word: what it became must say what it was."""
         column = double_quoted(name)
-        was = f"to_json(CAST({column} AS JSON))"
-        became = f"to_json({writing(column, native, house_type(native))})"
         found = self._session.rows(
-            f"SELECT {column} FROM {_COMING} WHERE CAST({was} AS VARCHAR) <> CAST({became} AS VARCHAR) LIMIT 1",  # noqa: S608
+            f"SELECT {column} FROM {_COMING} WHERE {changed(column, _written(name, native))} LIMIT 1",  # noqa: S608
             doing=f"writing to {self._name}",
         )
         if found:
@@ -189,6 +221,29 @@ class DuckdbUnit(Unit):
                 kind=KIND,
                 hint="Make the column of the target JSON.",
             )
+
+    def _with_its_row(
+        self, error: Rejected, table: pa.Table, natives: Sequence[tuple[str, str]], before: int
+    ) -> Rejected:
+        """The transaction is over, and the rows are still there to be asked which of them it was."""
+        self._session.rollback()
+        numbered = table.append_column(AT, pa.array(range(table.num_rows), pa.int64()))
+        self._session.connection.register(_LOOKED_AT, numbered)
+        try:
+            found = unreadable(self._session, _LOOKED_AT, natives)
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                self._session.connection.unregister(_LOOKED_AT)
+        if not found:
+            return error
+        column, reason = found[min(found)]
+        value = str(table.column(column)[min(found)])[:_SHOWN_CHARACTERS]
+        return Rejected(
+            f"Row {before + min(found) + 1}: the value {value!r} in the column {column} {reason}",
+            kind=KIND,
+            hint="Repair it, widen the column of the target, or keep such rows apart with --on-reject quarantine.",
+            context={"column": column},
+        )
 
     def _insist_on_keys(self, key: Sequence[str]) -> None:
         null = " OR ".join(f"{double_quoted(name)} IS NULL" for name in key)
@@ -200,6 +255,16 @@ class DuckdbUnit(Unit):
                 kind=KIND,
                 hint="Repair them in the source, leave them out with --query, or choose another --key.",
             )
+
+
+def _written(name: str, native: str) -> str:
+    return writing(double_quoted(name), native, house_type(native))
+
+
+def _newest_first(columns: Sequence[str], newest: str) -> str:
+    """The same row wins whatever the order they came in: the newest, then by what the whole row says."""
+    by = f"{double_quoted(newest)} DESC NULLS LAST, " if newest else ""
+    return by + ", ".join(f"CAST({double_quoted(name)} AS VARCHAR) DESC NULLS LAST" for name in columns)
 
 
 def add_column(sql_name: str, column: Column) -> str:

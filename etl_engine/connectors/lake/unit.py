@@ -5,14 +5,14 @@ application pass each other: that is the fence. What the number stands for is wr
 commit, and counts as soon as Delta has the number.
 """
 
-import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
@@ -27,8 +27,8 @@ from etl_engine.connectors.lake.place import KEY, Lake
 from etl_engine.connectors.lake.refusals import KIND, told, translated
 from etl_engine.connectors.lake.streams import LakeLedger
 from etl_engine.connectors.lake.types import arrow_schema, columns_of
-from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
-from etl_engine.errors import EtlError, Refused, Rejected, Stale, Unreachable
+from etl_engine.connectors.rows import Claim, Entry, Foreseen, Place, Reject, Rows, Unit, UnknownCommit
+from etl_engine.errors import EtlError, Rejected, Stale, Unreachable
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
 
@@ -53,6 +53,7 @@ class LakeUnit(Unit):
         self._files: Files | None = None
         self._stage: Stage | None = None
         self._merge: tuple[Sequence[str], Sequence[str]] | None = None
+        self._settled: int | None = None  # how many staged rows are left after they were settled
         self._seen: bytes | None = None
         self._rejects: tuple[Reject, ...] = ()
         self._entry: Entry | None = None
@@ -111,7 +112,9 @@ class LakeUnit(Unit):
                 kind=KIND,
                 hint="Repair them in the source, leave them out with --query, or choose another --key.",
             )
+        self._insist_on_values(columns)
         kept = stage.rows if distinct else keep_newest(stage, key, newest)
+        kept = kept if self._settled is None else self._settled
         self._merge = (tuple(columns), tuple(key))
         return kept
 
@@ -119,15 +122,35 @@ class LakeUnit(Unit):
         self._replacing = True
         self._key = tuple(key)
 
-    @contextlib.contextmanager
-    def attempt(self) -> Iterator[None]:
-        """What a row may be refused for is looked at before anything is written; any other failure is not a row's."""
-        try:
-            yield
-        except Rejected as error:
-            if error.native_code == NULL_REFUSED:
-                raise
-            raise Refused(error.message, kind=error.kind, hint=error.hint) from error
+    def _insist_on_values(self, columns: Sequence[str]) -> None:
+        """Delta says of a NULL where none may be only that a row failed its check, and when it commits."""
+        needed = [one.name for one in self._columns() if not one.nullable and one.name in columns]
+        for batch in self._staged().batches():
+            for name in needed:
+                if batch.column(name).null_count:
+                    raise Rejected(
+                        f"A row has NULL in the column {name}, and {self._name} takes none there",
+                        kind=KIND,
+                        native_code=NULL_REFUSED,
+                        hint="Repair it in the source, or keep such rows apart with --on-reject quarantine.",
+                        context={"column": name},
+                    )
+
+    def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
+        self._settled = keep_newest(self._staged(), key, newest)
+
+    foresees = True
+
+    def foresee(self, rows: Rows | None, place: Place, columns: Sequence[str], key: Sequence[str]) -> Foreseen:
+        """What a row may be refused for is a NULL; any other failure is not a row's."""
+        needed = {one.name for one in self._columns() if not one.nullable}
+        found: dict[int, tuple[str, str]] = {}
+        for batch in rows.batches() if rows else ():
+            for number, name in enumerate(columns):
+                if name in needed and batch.column(number).null_count:
+                    missing = pc.indices_nonzero(batch.column(number).is_null()).to_pylist()
+                    found |= dict.fromkeys(missing, (name, f"is NULL, and {self._name} takes none there"))
+        return found
 
     def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
         self._rejects = tuple(rejects)

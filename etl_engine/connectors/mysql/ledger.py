@@ -138,7 +138,20 @@ class Ledger:
             query += " AND moment IS NOT NULL ORDER BY committed_at DESC, epoch DESC, seq DESC LIMIT 1"
         return [entry_of(row) for row in self._session.rows(query, values)]
 
-    def record(self, claim: Claim, entry: Entry, intent: str) -> None:
+    def intend(self, claim: Claim, intent: str) -> None:
+        """Before something is done that no transaction takes back. Stale where another run holds a higher epoch."""
+        if not self.holds(claim):
+            raise _stale()
+        self._session.change(
+            f"UPDATE {self.table(STREAMS)} SET intent = %s WHERE stream = %s AND epoch = %s",  # noqa: S608
+            (intent, claim.stream, claim.epoch),
+        )
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether nobody has taken the stream over."""
+        return self._epoch(claim.stream) == claim.epoch
+
+    def record(self, claim: Claim, entry: Entry, intent: str | None) -> None:
         """Inside the transaction of the rows. From here to its end nobody can claim the stream."""
         session = self._session
         (epoch,) = session.one(
@@ -146,8 +159,8 @@ class Ledger:
             (claim.stream,),
         )
         if epoch != claim.epoch:
-            raise Stale("Another run has taken this copy over; what this one read is not written", hint="Let it run.")
-        if intent:
+            raise _stale()
+        if intent is not None:
             session.change(
                 f"UPDATE {self.table(STREAMS)} SET intent = %s WHERE stream = %s",  # noqa: S608
                 (intent, claim.stream),
@@ -255,3 +268,7 @@ class Ledger:
                 "ordered differently",
                 hint="Finish it by ordering it again as it was, or forget it with --restart.",
             )
+
+
+def _stale() -> Stale:
+    return Stale("Another run has taken this copy over; what this one read is not written", hint="Let it run.")

@@ -9,10 +9,12 @@ from etl_engine.connectors.mysql.refusals import KIND
 from etl_engine.connectors.mysql.session import Session
 from etl_engine.connectors.mysql.shapes import create_table
 from etl_engine.connectors.mysql.values import text_of
+from etl_engine.connectors.rows import ROW
 from etl_engine.errors import Rejected
 from etl_engine.model.table import Column, Family, TableName
 
 STAGE, SETTLED = "_etl_stage", "_etl_settled"
+_PART = " AS etl_part"
 _COMPARED = {Family.TEXT, Family.ENUM}
 
 
@@ -23,10 +25,11 @@ def drop_stages(session: Session, schema: str) -> None:
 
 @dataclass(frozen=True)
 class Merge:
-    """One stage, one target. `name` is what the target is called in messages."""
+    """One stage, one target. `staged`: what is taken out of the stage. `name`: the target's, in messages."""
 
     session: Session
     stage: TableName
+    staged: str
     target: TableName
     name: TableName
     columns: Sequence[Column]
@@ -36,50 +39,68 @@ class Merge:
         """How many rows were inserted or updated."""
         self._insist_on_keys()
         self._insist_on_one_spelling()
-        source = self.stage
+        source = self.staged
         if not distinct:
             source = self._settled(columns, newest)
-        (rows,) = self.session.one(f"SELECT COUNT(*) FROM {quoted(source)}")  # noqa: S608 - quoted
+        (rows,) = self.session.one(f"SELECT COUNT(*) FROM {source}")  # noqa: S608 - quoted
         if self._is_only_key():
             self._upsert(source, columns)
         else:
             self._update_then_insert(source, columns)
         return int(rows)
 
-    def _settled(self, columns: Sequence[str], newest: str) -> TableName:
+    def settle(self, columns: Sequence[str], newest: str, key: str) -> None:
+        """Only the newest row of each key stays staged. `key` is its text: what is alike here only is told later."""
+        settled, session = quoted(TableName(self.stage.schema, SETTLED)), self.session
+        stage = f"{quoted(self.stage)} s"
+        session.run(
+            f"CREATE TEMPORARY TABLE {settled} (k char(32) PRIMARY KEY, r bigint NOT NULL, KEY (r)) ENGINE=InnoDB",
+            f"INSERT INTO {settled} (k, r) SELECT MD5({key}), s.{ROW} FROM {stage} "  # noqa: S608
+            f"ORDER BY {self._oldest_first(columns, newest)} ON DUPLICATE KEY UPDATE r = VALUES(r)",
+            f"DELETE s FROM {stage} LEFT JOIN {settled} w ON w.r = s.{ROW} WHERE w.r IS NULL",
+            f"DROP TEMPORARY TABLE {settled}",
+            doing="looking for the newest rows",
+        )
+
+    def _oldest_first(self, columns: Sequence[str], newest: str) -> str:
+        by = [back_quoted(newest)] if newest else []
+        by += [f"BINARY {back_quoted(name)}" for name in columns]  # the same row wins whatever the order they came in
+        return ", ".join(by)
+
+    def _settled(self, columns: Sequence[str], newest: str) -> str:
         """One row a key: each next one in this order takes the place of the one before, so that the newest stays."""
         settled, session = TableName(self.stage.schema, SETTLED), self.session
         # Its key is made with it: altering even a temporary table would commit what is in the transaction.
         made = create_table(quoted(settled), self.columns, self.key, session.dialect, temporary=True)
         session.run(made, doing="making the stage")
-        by = [back_quoted(newest)] if newest else []
-        by += [f"BINARY {back_quoted(name)}" for name in columns]  # the same row wins whatever the order they came in
-        self._insert(settled, self.stage, columns, [one for one in columns if one not in self.key], ", ".join(by))
-        return settled
+        others = [one for one in columns if one not in self.key]
+        self._insert(settled, self.staged, columns, others, self._oldest_first(columns, newest))
+        return quoted(settled)
 
-    def _upsert(self, source: TableName, columns: Sequence[str]) -> None:
+    def _upsert(self, source: str, columns: Sequence[str]) -> None:
         self._insert(self.target, source, columns, [one for one in columns if one not in self.key])
 
     def _insert(
-        self, into: TableName, source: TableName, columns: Sequence[str], changed: Sequence[str], order: str = ""
+        self, into: TableName, source: str, columns: Sequence[str], changed: Sequence[str], order: str = ""
     ) -> None:
         changes = ", ".join(f"{back_quoted(one)} = VALUES({back_quoted(one)})" for one in changed)
         first = back_quoted(self.key[0])
         self._run(
-            f"INSERT INTO {quoted(into)} ({listed(columns)}) SELECT {listed(columns)} FROM {quoted(source)}"  # noqa: S608
+            f"INSERT INTO {quoted(into)} ({listed(columns)}) SELECT {listed(columns)} FROM {source}"  # noqa: S608
             f"{f' ORDER BY {order}' if order else ''} "
             f"ON DUPLICATE KEY UPDATE {changes or f'{first} = VALUES({first})'}"
         )
 
-    def _update_then_insert(self, source: TableName, columns: Sequence[str]) -> None:
+    def _update_then_insert(self, source: str, columns: Sequence[str]) -> None:
         """Where another unique key could be hit: that is an error, and never an update of somebody else's row."""
+        source = f"{source.removesuffix(_PART)} AS s"
         same = " AND ".join(f"t.{back_quoted(one)} = s.{back_quoted(one)}" for one in self.key)
         changes = ", ".join(f"t.{back_quoted(one)} = s.{back_quoted(one)}" for one in columns if one not in self.key)
         if changes:
-            self._run(f"UPDATE {quoted(self.target)} t JOIN {quoted(source)} s ON {same} SET {changes}")  # noqa: S608
+            self._run(f"UPDATE {quoted(self.target)} t JOIN {source} ON {same} SET {changes}")  # noqa: S608
         staged = ", ".join(f"s.{back_quoted(one)}" for one in columns)
         self._run(
-            f"INSERT INTO {quoted(self.target)} ({listed(columns)}) SELECT {staged} FROM {quoted(source)} s "  # noqa: S608
+            f"INSERT INTO {quoted(self.target)} ({listed(columns)}) SELECT {staged} FROM {source} "  # noqa: S608
             f"LEFT JOIN {quoted(self.target)} t ON {same} WHERE t.{back_quoted(self.key[0])} IS NULL"
         )
 
@@ -93,7 +114,7 @@ class Merge:
 
     def _insist_on_keys(self) -> None:
         null = " OR ".join(f"{back_quoted(one)} IS NULL" for one in self.key)
-        (missing,) = self.session.one(f"SELECT COUNT(*) FROM {quoted(self.stage)} WHERE {null}")  # noqa: S608
+        (missing,) = self.session.one(f"SELECT COUNT(*) FROM {self.staged} WHERE {null}")  # noqa: S608
         if missing:
             raise Rejected(
                 f"{missing} row{'s have' if missing > 1 else ' has'} NULL in the key ({', '.join(self.key)}): they "
@@ -111,14 +132,14 @@ class Merge:
         spellings = [f"BINARY {text_of(one)}" for one in compared]
         differ = " OR ".join(f"MIN({one}) <> MAX({one})" for one in spellings)
         shown = ", ".join(f"CONVERT({end}({one}) USING utf8mb4)" for one in spellings for end in ("MIN", "MAX"))
-        within = f"SELECT {shown} FROM {quoted(self.stage)} GROUP BY {listed(self.key)} HAVING {differ} LIMIT 1"  # noqa: S608
+        within = f"SELECT {shown} FROM {self.staged} GROUP BY {listed(self.key)} HAVING {differ} LIMIT 1"  # noqa: S608
         same = " AND ".join(f"t.{back_quoted(one)} = s.{back_quoted(one)}" for one in self.key)
         pairs = [
             (text_of(one, f"s.{back_quoted(one.name)}"), text_of(one, f"t.{back_quoted(one.name)}")) for one in compared
         ]
         other = " OR ".join(f"BINARY {one} <> BINARY {two}" for one, two in pairs)
         against = (
-            f"SELECT {', '.join(text for pair in pairs for text in pair)} FROM {quoted(self.stage)} s "  # noqa: S608
+            f"SELECT {', '.join(text for pair in pairs for text in pair)} FROM {self.staged.removesuffix(_PART)} AS s "  # noqa: S608
             f"JOIN {quoted(self.target)} t ON {same} WHERE {other} LIMIT 1"
         )
         for query in (within, against):

@@ -65,6 +65,7 @@ _DENIED_ON_TABLE = re.compile(
     r"(?P<what>[A-Z ,]+) command denied to user .*? for (?:table|column .*? in table) (?P<table>.+)$"
 )
 _DENIED_ON_DATABASE = re.compile(r"denied for user .*? to database '(?P<database>.*)'$")
+_COLUMN = re.compile(r"[Cc]olumn (?:`[^`]*`\.)*[`']([^`']+)[`'](?: cannot be null| at row|$)")
 _PARTS = re.compile(r"`((?:[^`]|``)*)`|'((?:[^']|'')*)'")
 
 
@@ -95,7 +96,9 @@ def translated(error: BaseException, session: "Session", doing: str = "") -> Exc
     hint = HINTS.get(number, "")
     if not hint and made is Missing:
         hint = f"Look which {_MISSING[number]} there is."
-    return made(f"{session.where} says: {sentence}", kind=KIND, native_code=code, hint=hint)
+    column = _COLUMN.search(text)
+    context = {"column": column[1]} if column else None
+    return made(f"{session.where} says: {sentence}", kind=KIND, native_code=code, hint=hint, context=context)
 
 
 def number_and_text(error: BaseException) -> tuple[int, str]:

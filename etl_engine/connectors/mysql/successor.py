@@ -18,6 +18,7 @@ from etl_engine.connectors.mysql.ledger import Ledger
 from etl_engine.connectors.mysql.names import quoted
 from etl_engine.connectors.mysql.refusals import KIND
 from etl_engine.connectors.mysql.session import LOCK_SECONDS, Session
+from etl_engine.connectors.mysql.widening import Widened, take_back
 from etl_engine.connectors.rows import Claim
 from etl_engine.errors import EtlError, Missing, Rejected, Throttled
 from etl_engine.model.table import TableName
@@ -153,8 +154,11 @@ def repair(session: Session, ledger: Ledger, stream: str, target: TableName) -> 
     """After a claim: what an earlier run had committed becomes the target, and what it had not is dropped."""
     intent = ledger.intent(stream)
     if intent:
-        swap = _read(intent)
-        take_place(session, swap)
+        meant = _read(intent)
+        if isinstance(meant, Swap):
+            take_place(session, meant)
+        else:
+            take_back(session, meant)
         ledger.fulfilled(stream, intent)
     mark = _mark(stream, target)
     left = session.rows(_LEFT_BEHIND, (target.schema, *(f"{one}{mark}_%".replace("_", "\\_") for one in (NEW, OLD))))
@@ -167,8 +171,8 @@ def repair(session: Session, ledger: Ledger, stream: str, target: TableName) -> 
         session.run(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
 
 
-def _read(intent: str) -> Swap:
+def _read(intent: str) -> Swap | Widened:
     try:
-        return Swap.of(intent)
-    except (ValueError, TypeError) as error:
+        return Widened.of(intent) or Swap.of(intent)
+    except (ValueError, TypeError, KeyError) as error:
         raise EtlError("The ledger has an intent that was not written by this engine") from error

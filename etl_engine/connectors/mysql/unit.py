@@ -7,14 +7,15 @@ import pymysql
 from pymysql.constants import SERVER_STATUS
 
 from etl_engine.connectors.catalogue.mysql import back_quoted
-from etl_engine.connectors.mysql import catalog, feed, merging, successor
+from etl_engine.connectors.mysql import catalog, feed, merging, successor, widening
 from etl_engine.connectors.mysql.ledger import SEEN, Ledger
 from etl_engine.connectors.mysql.names import listed, quoted
 from etl_engine.connectors.mysql.refusals import KIND, translated
 from etl_engine.connectors.mysql.session import Session
-from etl_engine.connectors.mysql.shapes import add_column, create_table, definition, described
+from etl_engine.connectors.mysql.shapes import create_table, definition, described
 from etl_engine.connectors.mysql.values import text_of
-from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
+from etl_engine.connectors.mysql.widening import Widened
+from etl_engine.connectors.rows import ROW, Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
 from etl_engine.errors import Cancelled, Conflict, ConnectorError, EtlError, Rejected, Unreachable
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
@@ -33,10 +34,12 @@ class MysqlUnit(Unit):
         self._name = name
         self._target = name  # where rows of the target go: a table of another name as long as there is no target
         self._stage = TableName(name.schema, merging.STAGE)
+        self._staged = quoted(self._stage)  # what is taken out of it
         self._columns: dict[Place, tuple[Column, ...]] = {}
         self._swap: successor.Swap | None = None
         self._made: list[TableName] = []
         self._added: list[Column] = []
+        self._widened = Widened(name)
         self._emptied: catalog.Found | None = None
         self._begun = False
         self._entry: Entry | None = None
@@ -46,7 +49,7 @@ class MysqlUnit(Unit):
         if place is Place.STAGE:
             self._columns[place] = tuple(columns)
             merging.drop_stages(session, self._name.schema)
-            made = create_table(quoted(self._stage), columns, (), session.dialect, temporary=True)
+            made = create_table(quoted(self._stage), columns, key, session.dialect, temporary=True)
             session.run(made, doing="making the stage")
             return
         existing = catalog.look_up(session, self._name)
@@ -75,7 +78,7 @@ class MysqlUnit(Unit):
     def append_staged(self, columns: Sequence[str]) -> int:
         return self._affected(
             f"INSERT INTO {quoted(self._target)} ({listed(columns)}) "  # noqa: S608
-            f"SELECT {listed(columns)} FROM {quoted(self._stage)}"
+            f"SELECT {listed(columns)} FROM {self._staged}"
         )
 
     def drop_seen(self, key: Sequence[str], version: Sequence[str], *, versions_hold: bool) -> int:
@@ -113,10 +116,25 @@ class MysqlUnit(Unit):
         )
 
     def merge_staged(self, columns: Sequence[str], key: Sequence[str], newest: str, *, distinct: bool) -> int:
-        merge = merging.Merge(
-            self._session, self._stage, self._target, self._name, self._columns[Place.STAGE], tuple(key)
+        return self._merging(key).apply(columns, newest, distinct=distinct)
+
+    def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
+        self._merging(key).settle(columns, newest, self._key_text(key))
+
+    def narrow(self, numbers: tuple[int, int] | None) -> None:
+        self._staged = quoted(self._stage)
+        if numbers:
+            inside = f"{ROW} BETWEEN {numbers[0]:d} AND {numbers[1]:d}"
+            self._staged = f"(SELECT * FROM {self._staged} WHERE {inside}) AS etl_part"  # noqa: S608 - quoted
+
+    def delete_staged(self, key: Sequence[str]) -> int:
+        same = " AND ".join(f"t.{back_quoted(name)} = s.{back_quoted(name)}" for name in key)
+        return self._affected(f"DELETE t FROM {quoted(self._target)} t JOIN {quoted(self._stage)} s ON {same}")
+
+    def _merging(self, key: Sequence[str]) -> merging.Merge:
+        return merging.Merge(
+            self._session, self._stage, self._staged, self._target, self._name, self._columns[Place.STAGE], tuple(key)
         )
-        return merge.apply(columns, newest, distinct=distinct)
 
     def succeed(self, key: Sequence[str]) -> None:
         """What takes the place was made with its key, and takes it after the commit."""
@@ -140,7 +158,8 @@ class MysqlUnit(Unit):
     def record(self, entry: Entry) -> None:
         self._begin()
         self._entry = entry
-        self._ledger.record(self._claim, entry, self._swap.text if self._swap else "")
+        struck_out = "" if self._widened.columns else None
+        self._ledger.record(self._claim, entry, self._swap.text if self._swap else struck_out)
         if not self._session.connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
             raise Rejected(f"Something at {self._session.where} ended the transaction of the rows", kind=KIND)
 
@@ -148,6 +167,7 @@ class MysqlUnit(Unit):
         session = self._session
         faultpoint("copy.committing")
         made, self._made = self._made, []  # from here on they may belong to what is committed
+        widened, self._widened = self._widened, Widened(self._name)
         try:
             session.connection.query("COMMIT")
         except (pymysql.Error, OSError, AttributeError) as error:
@@ -155,7 +175,7 @@ class MysqlUnit(Unit):
             if isinstance(told, Unreachable):
                 raise UnknownCommit(str(told)) from error
             if not isinstance(told, Cancelled):
-                self._made = made
+                self._made, self._widened = made, widened
             raise told from error
         if self._swap:
             self._take_place(self._swap)
@@ -169,18 +189,25 @@ class MysqlUnit(Unit):
             session.elsewhere(*(f"DROP TABLE IF EXISTS {quoted(name)}" for name in self._made))
         if not session.connection.open:
             return
+        with contextlib.suppress(EtlError):  # the next claim takes back what stays
+            self._narrow_again()
         with contextlib.suppress(EtlError):  # the next claim drops what stays
             merging.drop_stages(session, self._name.schema)
             successor.drop(session, *self._made)
+
+    def _narrow_again(self) -> None:
+        """Whoever has taken the stream over has seen to the columns, and may use them by now."""
+        widened, self._widened = self._widened, Widened(self._name)
+        if widened.columns and self._ledger.holds(self._claim):
+            widening.take_back(self._session, widened)
+            self._ledger.fulfilled(self._claim.stream, widened.text)
 
     def _begin(self) -> None:
         if self._begun:
             return
         session = self._session
         for column in self._added:
-            session.run(
-                add_column(quoted(self._name), column), doing=f"adding the column {column.name} to {self._name}"
-            )
+            self._widened = widening.widen(session, self._ledger, self._claim, self._widened, column)
         self._added = []
         session.run("START TRANSACTION")
         self._begun = True

@@ -15,7 +15,7 @@ from etl_engine.connectors.pg.ledger import SEEN, Ledger
 from etl_engine.connectors.pg.refusals import translated
 from etl_engine.connectors.pg.session import Session
 from etl_engine.connectors.pg.source import BINARY, BLOCKS, TEXT
-from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
+from etl_engine.connectors.rows import ROW, Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
 from etl_engine.errors import Rejected
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
@@ -46,6 +46,7 @@ class PostgresqlUnit(Unit):
         self._into = {Place.STAGE: STAGE, Place.TARGET: quoted(name), Place.SUCCESSOR: quoted(name)}
         self._frozen: set[Place] = set()
         self._successor: successor.Successor | None = None
+        self._staged = STAGE
         # Copied rows keep the values of identity columns; triggers and rules of the target do what they always do.
         session.run("BEGIN", "SET LOCAL idle_in_transaction_session_timeout = '10min'")
 
@@ -54,7 +55,7 @@ class PostgresqlUnit(Unit):
 
         session = self._session
         if place is Place.STAGE:
-            session.run(create_table(STAGE, columns, (), temporary=True), doing="making the stage")
+            session.run(create_table(STAGE, columns, key, temporary=True), doing="making the stage")
             self._frozen.add(place)
             return
         existing = catalog.find(session, quoted(self._name)) if place is Place.SUCCESSOR else None
@@ -115,7 +116,7 @@ class PostgresqlUnit(Unit):
     def append_staged(self, columns: Sequence[str]) -> int:
         return self._affected(
             f"INSERT INTO {quoted(self._name)} ({listed(columns)}) OVERRIDING SYSTEM VALUE "  # noqa: S608
-            f"SELECT {listed(columns)} FROM {STAGE}"
+            f"SELECT {listed(columns)} FROM {self._staged}"
         )
 
     def drop_seen(self, key: Sequence[str], version: Sequence[str], *, versions_hold: bool) -> int:
@@ -150,18 +151,30 @@ class PostgresqlUnit(Unit):
         values, order = listed(columns), ""
         chosen = values
         if not distinct:
-            # The same row wins whatever the order they came in: newest first, then by what the whole row says.
-            by = f"{double_quoted(newest)} DESC NULLS LAST, " if newest else ""
-            chosen = f"DISTINCT ON ({listed(key)}) {values}"
-            order = (
-                f" ORDER BY {listed(key)}, {by}({', '.join(double_quoted(name) + '::text' for name in columns)}) DESC"
-            )
+            chosen, order = f"DISTINCT ON ({listed(key)}) {values}", f" ORDER BY {_newest_first(columns, key, newest)}"
         others = [name for name in columns if name not in key]
         changes = ", ".join(f"{double_quoted(name)} = EXCLUDED.{double_quoted(name)}" for name in others)
         return self._affected(
-            f"INSERT INTO {quoted(self._name)} ({values}) OVERRIDING SYSTEM VALUE SELECT {chosen} FROM {STAGE}{order} "  # noqa: S608
+            f"INSERT INTO {quoted(self._name)} ({values}) OVERRIDING SYSTEM VALUE "  # noqa: S608
+            f"SELECT {chosen} FROM {self._staged}{order} "
             f"ON CONFLICT ({listed(key)}) DO {f'UPDATE SET {changes}' if others else 'NOTHING'}"
         )
+
+    def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
+        order = _newest_first(columns, key, newest)
+        self._affected(
+            f"DELETE FROM {STAGE} WHERE {ROW} NOT IN "  # noqa: S608
+            f"(SELECT DISTINCT ON ({listed(key)}) {ROW} FROM {STAGE} ORDER BY {order})"
+        )
+
+    def narrow(self, numbers: tuple[int, int] | None) -> None:
+        self._staged = STAGE
+        if numbers:
+            self._staged = f"(SELECT * FROM {STAGE} WHERE {ROW} BETWEEN {numbers[0]:d} AND {numbers[1]:d}) AS etl_part"  # noqa: S608
+
+    def delete_staged(self, key: Sequence[str]) -> int:
+        same = " AND ".join(f"t.{double_quoted(name)} = s.{double_quoted(name)}" for name in key)
+        return self._affected(f"DELETE FROM {quoted(self._name)} t USING {STAGE} s WHERE {same}")  # noqa: S608
 
     def succeed(self, key: Sequence[str]) -> None:
         if self._successor:
@@ -177,6 +190,10 @@ class PostgresqlUnit(Unit):
         self._frozen.clear()  # freezing is for the transaction that made the table, not for a part of it
         try:
             yield
+            # What is checked at the commit only is checked now: there the row could not be told any more.
+            session.run(
+                "SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED", doing="looking after its constraints"
+            )
         except Rejected:
             session.run("ROLLBACK TO SAVEPOINT etl_attempt")
             raise
@@ -213,7 +230,7 @@ class PostgresqlUnit(Unit):
 
     def _insist_on_keys(self, key: Sequence[str]) -> None:
         null = " OR ".join(f"{double_quoted(name)} IS NULL" for name in key)
-        (missing,) = self._session.one(f"SELECT count(*) FROM {STAGE} WHERE {null}")  # noqa: S608
+        (missing,) = self._session.one(f"SELECT count(*) FROM {self._staged} WHERE {null}")  # noqa: S608
         if missing:
             raise Rejected(
                 f"{missing} row{'s have' if missing > 1 else ' has'} NULL in the key ({', '.join(key)}): they cannot "
@@ -238,6 +255,12 @@ class _Interrupted:
         except BaseException as error:
             self.error = error
             raise
+
+
+def _newest_first(columns: Sequence[str], key: Sequence[str], newest: str) -> str:
+    """The same row wins whatever the order they came in: the newest, then by what the whole row says."""
+    by = f"{double_quoted(newest)} DESC NULLS LAST, " if newest else ""
+    return f"{listed(key)}, {by}({', '.join(double_quoted(name) + '::text' for name in columns)}) DESC"
 
 
 def _key_text(key: Sequence[str]) -> str:

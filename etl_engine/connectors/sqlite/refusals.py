@@ -1,5 +1,6 @@
 """What SQLite says in the middle of the work, by the name of its result code, as an error that names the repair."""
 
+import re
 import sqlite3
 
 from etl_engine.connectors.fault import said
@@ -37,6 +38,8 @@ _ERRORS: dict[str, tuple[type[ConnectorError], str, str]] = {
     "SQLITE_TOOBIG": (Rejected, "A value is larger than the 1 GB that SQLite holds", "Leave it out with --query."),
     "SQLITE_AUTH": (Refused, "The query does what a query may not do here: {said}", "Use SELECT only."),
 }
+_OF_ONE_COLUMN = ("SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_DATATYPE")
+_COLUMN = re.compile(r"\.([^.]+)$")
 _HINTS = {
     "SQLITE_CONSTRAINT_NOTNULL": "Let the column take NULL, or leave these rows out with --query.",
     "SQLITE_CONSTRAINT_UNIQUE": "Use --mode merge with --key, or leave out rows that come twice.",
@@ -64,9 +67,11 @@ def translated(error: sqlite3.Error, file: str, doing: str = "") -> Exception:
         return made(sentence, kind=KIND, native_code=name, hint=hint.format_map(facts))
     if told.startswith(("no such table", "no such column")):
         return Missing(f"{file} has {told}{while_doing}", kind=KIND, native_code=name, hint="Correct the name.")
+    column = _COLUMN.search(told) if name in _OF_ONE_COLUMN else None
     return Rejected(
         f"SQLite says: {told}{while_doing}",
         kind=KIND,
         native_code=name,
         hint=_HINTS.get(name, "Correct the query." if name == "SQLITE_ERROR" else ""),
+        context={"column": column[1]} if column else None,
     )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl_engine.connectors.names import double_quoted
-from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
+from etl_engine.connectors.rows import ROW, Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
 from etl_engine.connectors.sqlite import catalog
 from etl_engine.connectors.sqlite.catalog import listed, quoted
 from etl_engine.connectors.sqlite.ledger import SEEN, Ledger
@@ -36,6 +36,7 @@ class SqliteUnit(Unit):
         self._name = name
         self._into = {Place.STAGE: STAGE, Place.TARGET: quoted(name.name), Place.SUCCESSOR: quoted(name.name)}
         self._staged = False
+        self._relation = STAGE  # what is taken out of the stage
         self._indexes: list[str] = []
         if session.readers_wait:  # one of them may be the source of this very copy, which ends before the commit
             session.run("PRAGMA cache_spill = OFF")
@@ -44,7 +45,7 @@ class SqliteUnit(Unit):
     def create(self, place: Place, columns: Sequence[Column], key: Sequence[str] = ()) -> None:
         session = self._session
         if place is Place.STAGE:
-            session.run(create_table(STAGE, columns, (), loose=True), doing="making the stage")
+            session.run(create_table(STAGE, columns, key, loose=True), doing="making the stage")
             self._staged = True
             return
         existing = catalog.find(session, double_quoted(self._name.name)) if place is Place.SUCCESSOR else None
@@ -88,7 +89,7 @@ class SqliteUnit(Unit):
 
     def append_staged(self, columns: Sequence[str]) -> int:
         return self._affected(
-            f"INSERT INTO {quoted(self._name.name)} ({listed(columns)}) SELECT {listed(columns)} FROM {STAGE}"  # noqa: S608
+            f"INSERT INTO {quoted(self._name.name)} ({listed(columns)}) SELECT {listed(columns)} FROM {self._relation}"  # noqa: S608
         )
 
     def drop_seen(self, key: Sequence[str], version: Sequence[str], *, versions_hold: bool) -> int:
@@ -122,22 +123,33 @@ class SqliteUnit(Unit):
         rules = self._rules(key)
         self._insist_on_keys_apart(key, rules)
         values = listed(columns)
-        chosen = f"SELECT {values} FROM {STAGE} WHERE true"  # noqa: S608
+        chosen = f"SELECT {values} FROM {self._relation} WHERE true"  # noqa: S608
         if not distinct:
-            # The same row wins whatever the order they came in: newest first, then by what the whole row says.
-            by = f"{double_quoted(newest)} DESC NULLS LAST, " if newest else ""
-            alike = ", ".join(f"{double_quoted(name)} COLLATE {rules[name]}" for name in key)
-            whole = ", ".join(f"{double_quoted(name)} DESC" for name in columns)
-            chosen = (
-                f"SELECT {values} FROM (SELECT {values}, row_number() OVER "  # noqa: S608
-                f"(PARTITION BY {alike} ORDER BY {by}{whole}) AS _etl_place FROM {STAGE}) WHERE _etl_place = 1"
-            )
+            place = _place(columns, [f"{double_quoted(name)} COLLATE {rules[name]}" for name in key], newest)
+            chosen = f"SELECT {values} FROM (SELECT {values}, {place} FROM {STAGE}) WHERE _etl_place = 1"  # noqa: S608
         others = [name for name in columns if name not in key]
         changes = ", ".join(f"{double_quoted(name)} = excluded.{double_quoted(name)}" for name in others)
         return self._affected(
             f"INSERT INTO {quoted(self._name.name)} ({values}) {chosen} "
             f"ON CONFLICT ({listed(key)}) DO {f'UPDATE SET {changes}' if others else 'NOTHING'}"
         )
+
+    def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
+        place = _place(columns, list(map(double_quoted, key)), newest)  # keys that are alike here only are told later
+        self._affected(
+            f"DELETE FROM {STAGE} WHERE {ROW} IN "  # noqa: S608
+            f"(SELECT {ROW} FROM (SELECT {ROW}, {place} FROM {STAGE}) WHERE _etl_place > 1)"
+        )
+
+    def narrow(self, numbers: tuple[int, int] | None) -> None:
+        self._relation = STAGE
+        if numbers:
+            self._relation = f"(SELECT * FROM {STAGE} WHERE {ROW} BETWEEN {numbers[0]:d} AND {numbers[1]:d})"  # noqa: S608
+
+    def delete_staged(self, key: Sequence[str]) -> int:
+        target = quoted(self._name.name)
+        same = " AND ".join(f"{target}.{double_quoted(name)} = s.{double_quoted(name)}" for name in key)
+        return self._affected(f"DELETE FROM {target} WHERE EXISTS (SELECT 1 FROM {STAGE} s WHERE {same})")  # noqa: S608
 
     def succeed(self, key: Sequence[str]) -> None:
         for statement in self._indexes:
@@ -209,7 +221,7 @@ class SqliteUnit(Unit):
 
     def _insist_on_keys(self, key: Sequence[str]) -> None:
         null = " OR ".join(f"{double_quoted(name)} IS NULL" for name in key)
-        (missing,) = self._session.one(f"SELECT count(*) FROM {STAGE} WHERE {null}")  # noqa: S608
+        (missing,) = self._session.one(f"SELECT count(*) FROM {self._relation} WHERE {null}")  # noqa: S608
         if missing:
             raise Rejected(
                 f"{missing} row{'s have' if missing > 1 else ' has'} NULL in the key ({', '.join(key)}): they cannot "
@@ -227,7 +239,7 @@ class SqliteUnit(Unit):
         found = self._session.rows(
             f"SELECT {', '.join(f'min({double_quoted(name)})' for name in key)}, "  # noqa: S608
             f"{', '.join(f'max({double_quoted(name)})' for name in key)} "
-            f"FROM {STAGE} GROUP BY {alike} HAVING {apart} LIMIT 1"
+            f"FROM {self._relation} GROUP BY {alike} HAVING {apart} LIMIT 1"
         )
         if found:
             half = len(key)
@@ -237,6 +249,13 @@ class SqliteUnit(Unit):
                 kind=KIND,
                 hint="Give the key column of the target COLLATE BINARY, or repair the keys in the source.",
             )
+
+
+def _place(columns: Sequence[str], alike: Sequence[str], newest: str) -> str:
+    """The same row wins whatever the order they came in: the newest comes first, then by what the whole row says."""
+    by = f"{double_quoted(newest)} DESC NULLS LAST, " if newest else ""
+    whole = ", ".join(f"{double_quoted(name)} DESC" for name in columns)
+    return f"row_number() OVER (PARTITION BY {', '.join(alike)} ORDER BY {by}{whole}) AS _etl_place"
 
 
 def add_column(sql_name: str, column: Column) -> str:
