@@ -78,12 +78,11 @@ def sampled(
 ) -> "Sample":
     """Rows to try a mapping on, again and again, without asking their source each time. Limit 0 asks for none."""
     access.require(ctx, "mapping:preview")
+    insist_on_a_query(query, connection_documents.stored(ctx, connection_id)["db_type"])
     order = {"source_connection_id": connection_id, "source_query": query, "limit": limit or 1}
-    wanted = order_of(PreviewOrder, order, "preview")
-    kind = connection_documents.stored(ctx, wanted.source_connection_id)["db_type"]
-    insist_on_a_query(wanted.source_query, kind)
+    order_of(PreviewOrder, order, "preview")
     started = time.monotonic()
-    with open_as(ctx, wanted.source_connection_id, Reads) as connector, _limited(connector, gone) as source:
+    with open_as(ctx, connection_id, Reads) as connector, _limited(connector, gone) as source:
         if limit:
             seen = _seen(source, query, limit)
         else:

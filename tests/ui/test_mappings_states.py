@@ -105,7 +105,7 @@ async def test_a_query_begins_with_a_table(tab: Tab, shop: str) -> None:
     editor = tab[Editor]
     assert editor.query == "SELECT id, full_name, city, balance\nFROM people"
     assert [line.cells[1].text for line in editor.grid.lines] == ["Ada Lovelace", "Grace Hopper"]
-    assert editor.grid.lines[1].cells[2].tone == "null"
+    assert editor.grid.lines[1].cells[2].tone == "source null"
     assert editor.columns[0].sample == "1"
     assert not editor.outdated
     await tab.fire(Editor.typed, "SELECT 1 AS one")
@@ -116,16 +116,15 @@ async def test_what_is_wrong_with_a_query_stands_beside_it(tab: Tab, shop: str) 
     await tab.follow(Editor.load)
     editor = tab[Editor]
     for query, said in (
-        ("DELETE FROM people", "DELETE"),
+        ("DELETE FROM people", "The query changes data: it has DELETE"),
         ("SELECT * FROM persons", "persons"),
         ("SELECT 1 AS a; SELECT 2 AS b", "more than one statement"),
-        ("SELECT 1 AS a, 2 AS a", "several columns named"),
-        ("", "Query"),
+        ("SELECT 1 AS a, 2 AS a", "several columns named 'a'"),
+        ("", "The query is empty"),
     ):
         await tab.fire(Editor.typed, query)
         await tab.follow(Editor.preview)
-        assert said.lower() in (editor.query_trouble.message + editor.query_trouble.hint).lower() or not query
-        assert editor.query_trouble.message
+        assert said in editor.query_trouble.message
         assert not editor.looking
 
 
@@ -143,9 +142,7 @@ async def test_names_that_are_alike_are_mapped_and_the_rest_is_drawn(tab: Tab, s
     await tab.follow(Editor.add_target, "last")
     rule = editor.panel
     assert (rule.type, rule.targets) == ("split", ["first", "last"])
-    assert any(
-        "split" in one.words.lower() or "delimiter" in (one.words + one.fix).lower() or one.rule for one in editor.wrong
-    )
+    assert "where to split" in next(one.problem for one in rule.inputs if one.name == "delimiter")
     await tab.follow(Editor.set_option, rule.id, "", "delimiter", " ")
     assert [one.words for one in editor.wrong if one.rule] == []
     ada, grace = editor.grid.lines
@@ -190,7 +187,6 @@ async def test_steps_and_constants_show_in_the_rows_at_once(tab: Tab, shop: str,
 
 async def test_lines_are_taken_back_and_drawn_again(tab: Tab, shop: str, schema: str) -> None:
     editor = await begun(tab, schema)
-    saved_state = editor.dirty
     await tab.follow(Editor.connect, "id", "id")
     await tab.follow(Editor.add_step, "trim")
     for text in ("x", "xy", "xyz"):
@@ -204,9 +200,9 @@ async def test_lines_are_taken_back_and_drawn_again(tab: Tab, shop: str, schema:
     await tab.follow(Editor.redo)
     await tab.follow(Editor.redo)
     await tab.follow(Editor.redo)
-    assert editor.panel.steps == [] or editor.panel.steps[0].inputs[1].value == "xyz"
+    await tab.fire(Editor.select, editor.links[0].id)
+    assert editor.panel.steps[0].inputs[1].value == "xyz"
     assert not editor.can_redo
-    assert saved_state
 
 
 async def test_a_schema_is_made_of_the_columns_and_mapped_by_name(tab: Tab, shop: str, ctx: Context) -> None:
@@ -242,7 +238,7 @@ async def test_it_is_saved_and_runs(tab: Tab, ctx: Context, shop: str, schema: s
     tab.url.path = f"/mappings/{saved.id}"
     grid = editor.grid
     await tab.fire(Editor.load)
-    assert editor.grid is grid or editor.grid == grid, "what was stored a moment ago is not read again"
+    assert editor.grid == grid, "what was stored a moment ago is not read again"
     await tab.fire(Editor.save_and_run)
     sent = await tab.fire(Editor.run)
     run = executions.list_(ctx, executions.Query()).items[0]

@@ -53,11 +53,20 @@ export function Board({ columns, fields, links, chosen, field, onConnect, onSele
     const target = under(event);
     if (start && target) onConnect(start.name, target);
   };
-  const take = (name) => {
+  // By keyboard the focus goes on to the panel; in one column the panel comes into sight.
+  const follow = (event) => {
+    const panel = document.getElementById("rule-panel");
+    if (!event.detail) panel?.focus();
+    else if (matchMedia("(max-width: 1100px)").matches) setTimeout(() => panel?.scrollIntoView({ block: "nearest" }), 60);
+  };
+  const take = (name, event) => {
     if (armed) {
       onConnect(armed, name);
       setArmed("");
-    } else onField(name);
+      return;
+    }
+    onField(name);
+    follow(event);
   };
 
   return (
@@ -105,7 +114,7 @@ export function Board({ columns, fields, links, chosen, field, onConnect, onSele
             aria-pressed={one.id === chosen} data-problem={one.problem || undefined}
             style={{ top: middle(targets.get(one.targets[0]) ?? 0) }}
             aria-label={`${one.targets.join(", ")}: ${one.type}${one.sources.length ? ` of ${one.sources.join(", ")}` : ""}${one.said ? `, ${one.said}` : ""}`}
-            onClick={() => onSelect(one.id)}
+            onClick={(event) => { onSelect(one.id); follow(event); }}
           >
             {one.said}
           </button>
@@ -118,7 +127,7 @@ export function Board({ columns, fields, links, chosen, field, onConnect, onSele
               type="button" className="board-field" data-field={one.name} data-over={drag?.over === one.name || undefined}
               aria-pressed={one.rule ? one.rule === chosen : one.name === field}
               data-filled={one.rule ? "" : undefined} data-problem={one.problem || (one.required && !one.rule) || undefined}
-              onClick={() => take(one.name)}
+              onClick={(event) => take(one.name, event)}
             >
               <b>{one.name}</b>
               <small>

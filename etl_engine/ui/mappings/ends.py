@@ -15,7 +15,7 @@ _MODES = {
     "replace": "Replace: the table holds these rows, and no others",
     "merge": "Merge: rows with a known key are replaced",
 }
-_POLICIES = {"quarantine": "Keep it apart, and go on", "stop": "End the run"}
+_POLICIES = {"quarantine": "Is kept apart", "stop": "Ends the run"}
 
 
 def button(word: Any, icon: str, handler: Any, *, busy: Any = None, primary: bool = False, **more: Any) -> rx.Component:
@@ -130,7 +130,7 @@ def write_part() -> rx.Component:
         chooser(schemas, id="page-schema", value=Here.draft.schema, on_change=Editor.choose_schema, **told("schema")),
         rx.el.div(
             small_button(
-                "Make one of the columns",
+                "Make one from the columns",
                 "sparkles",
                 Editor.new_schema,
                 id="new-schema",

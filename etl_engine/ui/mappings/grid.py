@@ -58,7 +58,7 @@ def grid_of(shown: Preview | None, rows_read: bool) -> Grid:
         wrong.add((reject.row, reject.column))
     lines = []
     for place, row in enumerate(shown.rows):
-        number, cells = place + 1, [_cell(text) for text in row]
+        number, cells = place + 1, [_cell(text, "source") for text in row]
         if result:
             made = result.rows[place]
             cells += (

@@ -77,13 +77,13 @@ def _mapping_card(row: rx.Var[Row]) -> rx.Component:
 def _card(row: Row) -> rx.Component:
     title = rx.el.div(
         rx.el.h2(rx.el.a(row.name, href=row.address, data_name=row.id)),
-        rx.el.p(rx.cond(row.description != "", row.description, row.rules), class_name="of"),
+        rx.el.p(rx.cond(row.description != "", row.description, f"{row.rules} into {row.schema}"), class_name="of"),
         class_name="mapping-card-title",
     )
     way = rx.el.div(
-        _end(row.source_type, row.source, row.schema),
+        _end(row.source_type, row.source, row.query),
         rx.icon("arrow-right", size=16, aria_hidden="true"),
-        _end(row.destination_type, row.destination, rx.cond(row.table != "", row.table, row.mode)),
+        _end(row.destination_type, row.destination, rx.cond(row.table != "", f"{row.table} · {row.mode}", row.mode)),
         class_name="mapping-way",
     )
     last = rx.el.a(

@@ -1,14 +1,18 @@
 // The query editor: CodeMirror 6, bundled. What is typed is told a moment later, and at once when the focus leaves.
 import { useEffect, useRef } from "react";
-import { autocompletion, acceptCompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import { autocompletion, acceptCompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { bracketMatching, indentOnInput, syntaxHighlighting } from "@codemirror/language";
-import { MySQL, PostgreSQL, SQLite, StandardSQL, sql } from "@codemirror/lang-sql";
+import { MySQL, PostgreSQL, SQLDialect, SQLite, StandardSQL, sql } from "@codemirror/lang-sql";
 import { Compartment, EditorState, Prec } from "@codemirror/state";
 import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers, placeholder } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 
-const DIALECTS = { postgresql: PostgreSQL, mysql: MySQL, sqlite: SQLite, duckdb: PostgreSQL };
+// Words that a grammar knows, and that are names of columns wherever people write queries.
+const NAMES = /\b(id|name|names|type|value|key|label|level|location|state|source|target|user|version|year|month|day|date|time|text)\b/g;
+const plain = (dialect) => SQLDialect.define({ ...dialect.spec, keywords: (dialect.spec?.keywords ?? "").replace(NAMES, "") });
+const postgres = plain(PostgreSQL);
+const DIALECTS = { postgresql: postgres, mysql: plain(MySQL), sqlite: plain(SQLite), duckdb: postgres };
 const SOON = 250; // ms of silence before the server hears what was typed
 
 // "schema.table" -> columns, as lang-sql wants it; a schema that is alone needs no name before its tables.
@@ -50,7 +54,8 @@ export function QueryEditor({ id, text, turn, dialect, tables, label, describedB
   });
 
   useEffect(() => {
-    const preview = () => {
+    const preview = (editor) => {
+      closeCompletion(editor);
       tell();
       now.current.onPreview();
       return true;

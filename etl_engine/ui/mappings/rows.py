@@ -10,6 +10,7 @@ from etl_engine.ui.runs.looks import status_of
 from etl_engine.ui.runs.words import short
 from etl_engine.ui.words import counted
 
+_QUERY_SHOWN = 120
 LAKE = "The built-in lake"
 _MODES = {"append": "appends", "replace": "replaces", "merge": "merges"}
 
@@ -29,6 +30,7 @@ class Row:
     table: str
     schema: str
     mode: str
+    query: str
     rules: str
     changed: str
     schedule: str
@@ -54,6 +56,7 @@ def row_of(one: Summary) -> Row:
         table=mapping.destination_table or "",
         schema=one.schema or "a schema that is gone",
         mode=_MODES[mapping.write_mode],
+        query=" ".join(mapping.source_query.split())[:_QUERY_SHOWN],
         rules=counted(one.rules, "column mapping"),
         changed=mapping.updated_at.isoformat(),
         schedule=f"/schedules?new={mapping.id}",

@@ -30,17 +30,34 @@ def rows_part() -> rx.Component:
             rx.el.h2("Rows"),
             rx.el.p(Shown.said, class_name="hint"),
             rx.cond(Shown.told != "", told),
+            rx.cond(Shown.results > 0, _sides()),
             class_name="part-head",
         ),
         rx.cond(Shown.heads.length() > 0, _table(), nothing),
-        class_name="card mapping-part",
+        class_name="card mapping-part rows-part",
+    )
+
+
+def _sides() -> rx.Component:
+    """Which side is looked at: the browser alone decides."""
+
+    def side(value: str, word: str, *, first: bool = False) -> rx.Component:
+        chosen = rx.el.input(type="radio", name="side", value=value, default_checked=first)
+        return rx.el.label(chosen, rx.el.span(word))
+
+    return rx.el.fieldset(
+        rx.el.legend("Which side to show", class_name="visually-hidden"),
+        side("both", "Both", first=True),
+        side("source", "Source"),
+        side("result", "Result"),
+        class_name="sides",
     )
 
 
 def _table() -> rx.Component:
     groups = rx.el.tr(
         rx.el.td(),
-        rx.el.th("Source", col_span=Shown.sources, scope="colgroup"),
+        rx.el.th("Source", col_span=Shown.sources, scope="colgroup", class_name="source"),
         rx.cond(Shown.results > 0, rx.el.th("Result", col_span=Shown.results, scope="colgroup", class_name="result")),
         class_name="groups",
     )

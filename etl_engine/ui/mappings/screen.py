@@ -3,6 +3,7 @@
 import copy
 import difflib
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import reflex as rx
 
@@ -270,27 +271,37 @@ class EditorScreen(rx.State, mixin=True):
                 Column(one.name, one.native, (first[place] or "")[:60] if first else "")
                 for place, one in enumerate(shown.columns)
             ]
-        self.grid = grid_of(shown, self._rows)
+        self._show(grid=grid_of(shown, self._rows))
         self._draw()
 
     def _draw(self) -> None:
         """Everything that follows from what there is."""
         by_rule = self._by_rule()
-        known = {one.name for one in self.columns}
-        missing = [name for rule in self._rules for name in rule.sources if name not in known]
-        used = {name for rule in self._rules for name in rule.sources}
+        known = {one.name for one in self.columns if one.native}
+        used = [name for rule in self._rules for name in rule.sources]
         columns = [replace(one, used=one.name in used) for one in self.columns if one.native]
-        self.columns = [*columns, *(Column(name, "", used=True) for name in dict.fromkeys(missing))]
-        self.links = [
+        columns += [Column(name, "", used=True) for name in dict.fromkeys(used) if name not in known]
+        links = [
             Link(one.id, one.type, drafts.said(one), list(one.sources), list(one.targets), one.id in by_rule)
             for one in self._rules
         ]
-        self.fields = [self._drawn(one, by_rule) for one in self._columns]
-        self.panel = self._panel(by_rule)
-        self.wrong = self._wrongs()
-        self.dirty = self._written() != self._saved
-        self.outdated = self.grid.heads != [] and self._looked != (self.draft.source, self._query)
-        self.can_undo, self.can_redo = bool(self._past), bool(self._future)
+        self._show(
+            columns=columns,
+            links=links,
+            fields=[self._drawn(one, by_rule) for one in self._columns],
+            panel=self._panel(by_rule),
+            wrong=self._wrongs(),
+            dirty=self._written() != self._saved,
+            outdated=bool(self.grid.heads) and self._looked != (self.draft.source, self._query),
+            can_undo=bool(self._past),
+            can_redo=bool(self._future),
+        )
+
+    def _show(self, **values: Any) -> None:
+        """What is the same already is not sent again: this runs at every letter that is typed."""
+        for name, value in values.items():
+            if getattr(self, name) != value:
+                setattr(self, name, value)
 
     def _drawn(self, column: SchemaColumn, by_rule: dict[str, dict[str, str]]) -> Field:
         rule = self._filling(column.name)

@@ -51,8 +51,8 @@ def _editor() -> rx.Component:
         rx.el.div(
             rx.el.div(_lines(), rows_part(), class_name="mapping-work"),
             rx.el.div(
-                rule_panel(),
                 _problems(),
+                rule_panel(),
                 rx.cond(Here.mapping_id != "", _by_program()),
                 class_name="mapping-side",
             ),
