@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from etl_engine.connectors.carriers import carrier
 from etl_engine.connectors.exact_text import as_text
 from etl_engine.engine.checking import any_of, fraction_check, outside, text_checks, to_digits, value_checks
+from etl_engine.engine.reading_at_once import read_at_once
 from etl_engine.engine.reading_text import Outcome, either, from_text, tried, without
 from etl_engine.engine.types import second_digits, value_range
 from etl_engine.model.table import Family, Type
@@ -22,8 +23,14 @@ def converter(source: Type, target: Type, *, loosely: bool = False) -> Convert:
     given, wanted = carrier(source), carrier(target)
     checks = value_checks(source, target, loosely=loosely)
     convert = _way(source, target, given, wanted, loosely=loosely)
+    fraction = fraction_check(target, loosely=loosely, source=source)
+    clean = source.family is target.family and source.zoned == target.zoned and not loosely
 
     def converted(values: pa.Array) -> Outcome:
+        if clean and values.type != wanted and pa.types.is_string(values.type):
+            whole = read_at_once(values, target)
+            if whole is not None and fraction(whole) is None:
+                return whole, None
         wrong = None
         for check in checks:
             wrong = either(wrong, check(values))

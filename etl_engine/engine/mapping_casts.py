@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl_engine.connectors.carriers import carrier
-from etl_engine.engine.mapping_at_once import read_at_once
 from etl_engine.engine.mapping_sql import json_valid
 from etl_engine.engine.mapping_texts import in_text
+from etl_engine.engine.reading_at_once import read_at_once
 from etl_engine.model.table import Family, Type
 
 _DATE = r"(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from etl_engine.engine.mapping_at_once import read_at_once
+from etl_engine.engine.reading_at_once import read_at_once
 from etl_engine.model.table import Family, Type
 
 WHOLE = Type(Family.INTEGER, size=64)
