@@ -9,7 +9,7 @@ import firefox
 import pytest
 import sample_connections as samples
 import webkit
-from engines import Chromium, Engine, Screen
+from engines import SECONDS, Chromium, Engine, Screen
 from form_page import Api
 from playwright.sync_api import Page
 from running import Server, eventually
@@ -154,7 +154,7 @@ def test_it_looks_as_it_does_in_chromium(screen: Screen, page: Page, server: Ser
         differing[:] = differences(reference.ask(LOOKS, PARTS), screen.ask(LOOKS, PARTS))
         return not differing
 
-    eventually(same, lambda: "\n".join(differing), 5)
+    eventually(same, lambda: "\n".join(differing), SECONDS)
 
 
 def test_a_connection_is_made_tested_saved_deleted_and_brought_back(
@@ -212,7 +212,7 @@ def test_a_change_through_the_api_shows_by_itself(screen: Screen, server: Server
     screen.open()
     screen.sees("h2", "^Connect your first database$")
     identity = Api(server).create(name="From outside", db_type="sqlite", database="there.db")
-    screen.sees(CARD, "From outside", seconds=2)
+    screen.sees(CARD, "From outside", seconds=5)  # test_alive.py measures how soon
     Api(server).call("DELETE", identity)
     screen.sees_no(CARD)
 
