@@ -28,6 +28,8 @@ from etl_engine.services.mapping_documents import order_of, schema_columns, told
 SECONDS = 10.0
 CELL_CHARACTERS = 1000
 TOTAL_CHARACTERS = 2_000_000
+# Rows come in batches of at most 8 MiB, or of one row; beyond this no more of them are taken.
+TOTAL_BYTES = 32 << 20
 _LATER = "required-unmapped"  # rows can be shown before every field is mapped
 # What PostgreSQL calls a column that has no name.
 _NAMELESS = ("", "?column?")
@@ -167,33 +169,37 @@ def _seen(source: Source, query: str, limit: int) -> Sample:
         rows = source.read(selection, table, ARROW)
         rows.on_reject = _ignored
         try:
-            batch = _first(rows, limit + 1)
+            batch, more = _first(rows, limit)
         finally:
             rows.close()
     finally:
         source.end()
     if batch is None:
         batch = pa.RecordBatch.from_pylist([], schema=carried(table.columns))
-    return Sample(table.columns, batch.slice(0, limit), batch.num_rows > limit)
+    return Sample(table.columns, batch, more)
 
 
 def _ignored(_reject: Reject) -> None:
     """A row that its own source cannot give as it is declared is left out of the picture."""
 
 
-def _first(rows: Rows, limit: int) -> pa.RecordBatch | None:
-    """The first rows, from as many batches as it takes."""
+def _first(rows: Rows, limit: int) -> tuple[pa.RecordBatch | None, bool]:
+    """The first rows, from as many batches as it takes and as memory allows; and whether there are more."""
     taken: list[pa.RecordBatch] = []
-    missing = limit
+    missing, size, more = limit, 0, False
     for batch in rows.batches():
-        taken.append(batch.slice(0, missing))
-        missing -= taken[-1].num_rows
-        if missing <= 0:
+        full = not missing or size >= TOTAL_BYTES
+        more = batch.num_rows > (0 if full else missing)
+        if not full:
+            taken.append(batch.slice(0, missing))
+            missing -= taken[-1].num_rows
+            size += batch.nbytes
+        if full or more:
             break
     if not taken:
-        return None
+        return None, False
     whole = pa.Table.from_batches(taken).combine_chunks().to_batches()
-    return whole[0] if whole else taken[0]
+    return (whole[0] if whole else taken[0]), more
 
 
 def _named(table: Table) -> Table:

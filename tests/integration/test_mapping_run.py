@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from copying import Pair
 from deltalake import DeltaTable
@@ -232,6 +233,28 @@ def test_a_preview_keeps_the_order_and_cuts_what_is_too_long(ctx: Context, sourc
     shown = look(ctx, source, "SELECT repeat('x', 5000) AS long, id FROM customers ORDER BY id DESC", limit=2)
     assert [row[1] for row in shown.rows] == ["3", "2"]
     assert (shown.cut, len(shown.rows[0][0] or ""), shown.more) == (2, 1000, True)
+
+
+def test_a_preview_takes_no_more_bytes_than_it_may(ctx: Context, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    in_full = preview._texts
+
+    def texts(batch: pa.RecordBatch, columns: Any) -> Any:
+        held.append(batch.nbytes)
+        return in_full(batch, columns)
+
+    monkeypatch.setattr(preview, "_texts", texts)
+    wide = "SELECT g, repeat('x', 5000000) AS long FROM generate_series(1, 40) AS g ORDER BY g"
+    shown = look(ctx, source, wide)
+    assert held[0] < preview.TOTAL_BYTES + (9 << 20), "of 200 MB"
+    numbers = [row[0] for row in shown.rows]
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    assert 5 < len(numbers) < 10
+    assert (shown.more, shown.cut) == (True, len(numbers))
+    exactly = look(ctx, source, wide, limit=3)
+    assert (len(exactly.rows), exactly.more) == (3, True)
+    all_of_it = look(ctx, source, "SELECT g FROM generate_series(1, 3) AS g", limit=3)
+    assert (len(all_of_it.rows), all_of_it.more) == (3, False)
 
 
 def test_a_preview_without_rows_has_its_columns(ctx: Context, source: str) -> None:
