@@ -94,9 +94,10 @@ def test_the_development_server_shows_the_page_and_leaves_nothing_behind(
         expect(page.locator(".sidebar .engine")).to_have_attribute("data-mood", "ready", timeout=30_000)
         expect(page.get_by_role("heading", level=1)).to_have_text("Connections")
         look_around(page, server)
-        for path in ("schemas", "runs", "schedules", "overview"):
+        for path in ("schemas", "mappings", "runs", "schedules", "overview", "mappings/new"):
             page.goto(f"{server.url}/{path}")
-            expect(page.get_by_role("heading", level=1)).to_have_text(path.capitalize())
+            title = "New mapping" if path == "mappings/new" else path.capitalize()
+            expect(page.get_by_role("heading", level=1)).to_have_text(title)
             expect(page.locator(".sidebar .engine")).to_have_attribute("data-mood", "ready")
         assert watch.remaining() == []  # React says in dev alone what it does not like
         page.close()

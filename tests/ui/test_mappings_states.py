@@ -1,7 +1,9 @@
 """The States of the mappings without a browser: what each event asks, shows, stores and says."""
 
+import asyncio
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ from tab import Tab
 from etl_engine import wiring
 from etl_engine.connectors import registry
 from etl_engine.model.collections import MAPPINGS
-from etl_engine.services import column_mappings, connections, executions, mapping_drafts, mappings, schemas
+from etl_engine.services import column_mappings, connections, executions, mapping_drafts, mappings, preview, schemas
 from etl_engine.services.context import Context
+from etl_engine.services.preview import Sample
 from etl_engine.settings import Settings
 from etl_engine.ui.mappings import samples
 from etl_engine.ui.mappings.draft import Rule, Step, as_rule, of_rule
@@ -21,6 +24,7 @@ from etl_engine.ui.mappings.editor import Editor
 from etl_engine.ui.mappings.listing import Mappings
 from etl_engine.ui.schemas.form import SchemaForm
 from etl_engine.ui.schemas.state import Schemas
+from etl_engine.ui.toasts import Toasts
 
 QUERY = "SELECT id, full_name, city, balance FROM people"
 COLUMNS = [
@@ -277,6 +281,31 @@ async def test_a_stored_mapping_opens_with_its_columns_and_without_reading_rows(
     assert (editor.title, editor.wrong, editor.dirty) == ("People", [], False)
 
 
+async def test_who_wants_rows_does_not_wait_for_the_columns(
+    tab: Tab, stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab.url.path = f"/mappings/{stored}"
+    await tab.fire(Editor.load)
+    editor, sampled, asked = tab[Editor], preview.sampled, asyncio.Event()
+    loop, seen = asyncio.get_running_loop(), []
+
+    def slow(ctx: Context, connection_id: str, query: str, *, limit: int, gone: threading.Event) -> Sample:
+        if not limit:
+            loop.call_soon_threadsafe(asked.set)
+            seen.append(gone.wait(20))
+        return sampled(ctx, connection_id, query, limit=limit, gone=threading.Event())
+
+    monkeypatch.setattr(preview, "sampled", slow)
+    columns = asyncio.create_task(tab.follow(Editor.describe))
+    await asyncio.wait_for(asked.wait(), 20)
+    assert not editor.looking
+    await tab.follow(Editor.preview)
+    await columns
+    assert seen == [True], "the first question was given up"
+    assert len(editor.grid.lines) == 2
+    assert not editor.looking
+
+
 async def test_a_change_elsewhere_is_taken_over_or_told(tab: Tab, ctx: Context, stored: str) -> None:
     tab.url.path = f"/mappings/{stored}"
     await tab.follow(Editor.load)
@@ -364,8 +393,6 @@ async def test_a_deleted_mapping_comes_back(tab: Tab, ctx: Context, stored: str)
     assert tab[Mappings].doomed.rules == "1 column mapping"
     await tab.fire(Mappings.delete)
     assert ctx.store.count(MAPPINGS.name, {}) == 0
-    from etl_engine.ui.toasts import Toasts
-
     await tab.fire(Toasts.accept, tab.toast.offer)
     back = mappings.list_(ctx).items[0]
     assert back.name == "People"
@@ -389,8 +416,6 @@ def test_options_survive_the_way_to_the_services_and_back(ctx: Context, stored: 
 
 
 def test_a_schema_of_columns_holds_every_value(ctx: Context, shop: str) -> None:
-    from etl_engine.services import preview
-
     query = "SELECT id, full_name, 1.5 AS ratio, x'00' AS raw FROM people"
     found = mapping_drafts.as_schema(ctx, preview.sampled(ctx, shop, query))
     assert [one.data_type for one in found][:2] == ["integer", "string"]

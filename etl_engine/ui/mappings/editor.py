@@ -339,26 +339,28 @@ class Editor(LineEvents, rx.State):
         return found.mapping.revision, [(one.id, one.revision) for one in found.rules]
 
     async def _read(self, rows: int) -> Events:
+        """Whoever wants rows does not wait for the columns alone: that question is given up."""
         async with self:
             source, query, tab = self.draft.source, self._query, self._tab()
             if not self.ready or self.looking or not source:
                 return
-            self.looking, self.query_trouble = True, Trouble()
+            self.looking, self.query_trouble = bool(rows), Trouble()
         gone = samples.begin(tab)
         try:
             found = await ask(lambda ctx: preview.sampled(ctx, source, query, limit=rows, gone=gone), _READERS)
         except AskError as error:
             async with self:
-                self.looking = False
-                if not gone.is_set() and self.draft.source == source:
+                if not gone.is_set():
                     self.query_trouble = error.trouble
             return
         finally:
             samples.end(tab, gone)
+            if rows:
+                async with self:
+                    self.looking = False
+        if gone.is_set():
+            return
         async with self:
-            self.looking = False
-            if self.draft.source != source:
-                return
             samples.keep(tab, found)
             self._looked, self._rows = (source, query), bool(rows)
         yield Editor.try_again

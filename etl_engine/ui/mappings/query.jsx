@@ -13,6 +13,12 @@ const NAMES = /\b(id|name|names|type|value|key|label|level|location|state|source
 const plain = (dialect) => SQLDialect.define({ ...dialect.spec, keywords: (dialect.spec?.keywords ?? "").replace(NAMES, "") });
 const postgres = plain(PostgreSQL);
 const DIALECTS = { postgresql: postgres, mysql: plain(MySQL), sqlite: plain(SQLite), duckdb: postgres };
+// Sizes are said here and not in a style sheet: the editor measures its lines before one may have come.
+const sizes = EditorView.theme({
+  "&": { fontSize: "13px" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "20px" },
+  ".cm-content": { padding: "8px 0" },
+});
 const SOON = 250; // ms of silence before the server hears what was typed
 
 // "schema.table" -> columns, as lang-sql wants it; a schema that is alone needs no name before its tables.
@@ -68,7 +74,7 @@ export function QueryEditor({ id, text, turn, dialect, tables, label, describedB
           Prec.highest(keymap.of([{ key: "Mod-Enter", run: preview }, { key: "Tab", run: acceptCompletion }])),
           lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(),
           autocompletion(), highlightActiveLine(), EditorView.lineWrapping,
-          syntaxHighlighting(classHighlighter),
+          sizes, syntaxHighlighting(classHighlighter),
           placeholder("SELECT …"),
           keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap]),
           spoken.current.of(language(dialect, tables)),
@@ -82,6 +88,7 @@ export function QueryEditor({ id, text, turn, dialect, tables, label, describedB
         ],
       }),
     });
+    document.fonts?.ready.then(() => view.current?.requestMeasure());
     window.addEventListener("tell-query", tell);
     return () => {
       window.removeEventListener("tell-query", tell);
