@@ -7,7 +7,7 @@ from typing import Any
 from etl_engine.connectors.statements import insist_on_a_query
 from etl_engine.engine.mapping_check import Finding, findings
 from etl_engine.errors import Conflict, Problem
-from etl_engine.model.collections import COLUMN_MAPPINGS, SCHEDULES
+from etl_engine.model.collections import COLUMN_MAPPINGS, MAPPINGS, SCHEDULES
 from etl_engine.model.execution import Edge, Execution, Graph, Node, Subject, Trigger
 from etl_engine.model.mapping import ColumnMapping, Mapping, MappingDraft, MappingProblem
 from etl_engine.model.problems import rejected
@@ -17,6 +17,7 @@ from etl_engine.services.context import Context
 from etl_engine.services.documents import Listing, Query, names_of
 from etl_engine.services.mapping_documents import SHELF, must_exist, refusal, rules_of, schema_columns, told
 from etl_engine.store.contract import Document
+from etl_engine.store.ids import new_id
 
 _UNUSABLE = "This mapping cannot be used"
 
@@ -45,7 +46,7 @@ def update(ctx: Context, mapping_id: str, patch: Values[str, Any], *, revision: 
     access.require(ctx, "mapping:update")
 
     def prepare(document: Document) -> dict[str, Any]:
-        return _checked(ctx, documents.patched(MappingDraft, document, patch, "mapping"))
+        return _checked(ctx, documents.patched(MappingDraft, document, patch, "mapping"), mapping_id)
 
     return _saved(SHELF.change(ctx, mapping_id, revision, prepare))
 
@@ -127,7 +128,7 @@ def _graph(ctx: Context, document: Document, rules: list[ColumnMapping]) -> Grap
     }
     load = {
         "connection_id": document["destination_connection_id"],  # None: the built-in lake
-        "table": document["destination_table"] or _table_named(document["name"]),
+        "table": _table_of(document),
         "write_mode": document["write_mode"],
         "key": list(key_of(schema_columns(schema))),
         "columns": schema["columns"],
@@ -140,13 +141,13 @@ def _graph(ctx: Context, document: Document, rules: list[ColumnMapping]) -> Grap
     return Graph(nodes=nodes, edges=(Edge(source="extract", target="map"), Edge(source="map", target="load")))
 
 
-def _table_named(name: str) -> str:
-    """A mapping's name as that of a table of the lake, which is a folder."""
-    plain = re.sub(r"\W+", "_", name.casefold()).strip("_")
-    return plain or "mapping"
+def _table_of(values: Values[str, Any]) -> str:
+    """Where rows go; in the lake, whose tables are folders, by default after the mapping's name."""
+    plain = re.sub(r"\W+", "_", values["name"].casefold()).strip("_")
+    return values["destination_table"] or plain or "mapping"
 
 
-def _checked(ctx: Context, draft: MappingDraft) -> dict[str, Any]:
+def _checked(ctx: Context, draft: MappingDraft, mapping_id: str = "") -> dict[str, Any]:
     values = draft.model_dump()
     source, schema = must_exist(ctx, values)
     insist_on_a_query(draft.source_query, source["db_type"])
@@ -156,7 +157,19 @@ def _checked(ctx: Context, draft: MappingDraft) -> dict[str, Any]:
             _UNUSABLE,
             (Problem("/write_mode", "key-missing", f"needs key columns, and {schema['name']} has none", fix),),
         )
+    if not values["destination_connection_id"] and not values["destination_table"]:
+        _insist_on_a_table_of_its_own(ctx, values, mapping_id)
     return values
+
+
+def _insist_on_a_table_of_its_own(ctx: Context, values: dict[str, Any], mapping_id: str) -> None:
+    """`Shop orders` and `shop-orders` are two names and would be one table: only who names it may share one."""
+    table = _table_of(values)
+    beside = ctx.store.find(MAPPINGS.name, {"destination_connection_id": None, "_id": {"$ne": mapping_id or new_id()}})
+    other = next((one for one in beside if _table_of(one).casefold() == table), None)
+    if other is not None:
+        said = f"is left out, and {table} in the built-in lake is written by the mapping {other['name']!r}"
+        raise rejected(_UNUSABLE, (Problem("/destination_table", "taken", said, "Name a table, or change the name."),))
 
 
 def _saved(document: Document) -> Mapping:

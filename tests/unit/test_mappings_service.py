@@ -99,6 +99,21 @@ def test_a_destination_needs_a_table_and_merging_a_key(ctx: Context, draft: Call
     assert [one.code for one in no_key.problems] == ["key-missing"]
 
 
+def test_two_mappings_do_not_share_a_table_of_the_lake_by_accident(
+    ctx: Context, draft: Callable[..., dict[str, Any]], made: Mapping
+) -> None:
+    alike = draft(name="shop-to-CUSTOMERS", write_mode="replace")
+    error = refused(lambda: mappings.create(ctx, alike))
+    assert [(one.pointer, one.code) for one in error.problems] == [("/destination_table", "taken")]
+    assert "shop_to_customers in the built-in lake is written by the mapping 'Shop to customers'" in error.message
+    on_purpose = mappings.create(ctx, alike | {"destination_table": "shop_to_customers"})
+    other = mappings.create(ctx, draft(name="Other"))
+    refused(lambda: mappings.update(ctx, other.id, {"name": "Shop  to  customers!"}))
+    refused(lambda: mappings.update(ctx, on_purpose.id, {"destination_table": None}))
+    assert mappings.update(ctx, other.id, {"description": "Its own name is not taken"}).name == "Other"
+    assert mappings.update(ctx, on_purpose.id, {"name": "By its own table", "destination_table": None}).revision == 2
+
+
 def test_column_mappings_are_added_in_order_and_answered_with_both_config_fields(ctx: Context, made: Mapping) -> None:
     first, second = add(ctx, made, DIRECT, SPLIT)
     found = column_mappings.list_(ctx, made.id)
