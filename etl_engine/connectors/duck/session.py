@@ -1,6 +1,7 @@
 """Sessions for moving rows: a connection of the file's one instance."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -93,6 +94,8 @@ def open_session(file: DatabaseFile, *, read_only: bool, writes: bool) -> Sessio
         path = file.path()
         seen = look_at(file, path)
         file.still_is(seen, path)
+    if writes:
+        _insist_on_the_right_to_write(file, path)
     until = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -111,3 +114,12 @@ def open_session(file: DatabaseFile, *, read_only: bool, writes: bool) -> Sessio
             if time.monotonic() > until:
                 raise in_use(file.typed, pid) from error
         time.sleep(_POLL_SECONDS)
+
+
+def _insist_on_the_right_to_write(file: DatabaseFile, path: Path) -> None:
+    """The library itself would only say that it cannot open the file. Its log is a file of its own beside it."""
+    for what, place in ((file.typed, path), (f"The folder of {file.typed}", path.parent)):
+        if not os.access(place, os.W_OK, effective_ids=True):
+            raise Refused(
+                f"{what} may not be written by the account of this engine", kind=KIND, hint=f"chmod o+w {place}"
+            )

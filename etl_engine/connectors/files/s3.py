@@ -125,6 +125,9 @@ class S3Folder(Folder):
             )
         return _Lease(self, path, mine, taken)
 
+    def tidying(self) -> contextlib.AbstractContextManager[None]:
+        return self._client.tidying()
+
     def also_close(self, close: Callable[[], None]) -> None:
         self._closing.append(close)
 
@@ -278,7 +281,7 @@ class _Upload(Sink):
 
     def discard(self) -> None:
         self._held.clear()
-        with contextlib.suppress(EtlError):
+        with contextlib.suppress(EtlError), self._client.tidying():
             if self._id:
                 self._client.ask("DELETE", self._key, "give up an upload", query={"uploadId": self._id}, accept=(404,))
             if self._published:
@@ -329,7 +332,7 @@ class _Lease(Hold):
             return
         self._over.set()
         self._thread.join(BEAT_SECONDS)
-        with contextlib.suppress(EtlError):
+        with contextlib.suppress(EtlError), self._folder.tidying():
             found = self._folder.read(self._path)
             if found and found[1] == self._version:
                 self._folder.delete(self._path)

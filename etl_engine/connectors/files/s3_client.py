@@ -23,6 +23,7 @@ from etl_engine.errors import Cancelled, Refused, Unreachable
 
 CONNECT_SECONDS = 15.0
 _ANSWER_SECONDS = 60.0
+_TIDY_SECONDS = 3.0
 _TRIES = 4
 _AGAIN = frozenset({500, 502, 503, 504})
 _BLOCK = 1 << 20
@@ -59,6 +60,7 @@ class Client:
         self._busy: set[http.client.HTTPConnection] = set()
         self._lock = threading.Lock()
         self._stopped = False
+        self._mine = threading.local()  # whether this thread is tidying
 
     def addresses(self) -> tuple[Address, ...]:
         """Resolved once; every one was found to be allowed."""
@@ -82,8 +84,9 @@ class Client:
         once: bool = False,
     ) -> Reply:
         """`accept`: statuses that are answers too. `once`: never sent again when nobody knows whether it arrived."""
-        for attempt in range(_TRIES):
-            last = attempt == _TRIES - 1
+        tries = 1 if self._stopped else _TRIES
+        for attempt in range(tries):
+            last = attempt == tries - 1
             try:
                 reply = self._send(method, key, query or {}, headers or {}, body)
             except Broken as error:
@@ -129,6 +132,15 @@ class Client:
             for one in (*self._busy, *self._idle):
                 with contextlib.suppress(OSError, AttributeError):
                     one.sock.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def tidying(self) -> Iterator[None]:
+        """What was begun is taken back after a stop, too: in one try, and within a short time."""
+        self._mine.tidying = True
+        try:
+            yield
+        finally:
+            self._mine.tidying = False
 
     def close(self) -> None:
         with self._lock:
@@ -180,8 +192,10 @@ class Client:
         connection.close()
 
     def _connected(self) -> http.client.HTTPConnection:
-        plain, _ = connect(self.addresses(), self.fields.port, Deadline(CONNECT_SECONDS))
-        plain.settimeout(_ANSWER_SECONDS)
+        plain, _ = connect(
+            self.addresses(), self.fields.port, Deadline(_TIDY_SECONDS if self._stopped else CONNECT_SECONDS)
+        )
+        plain.settimeout(_TIDY_SECONDS if self._stopped else _ANSWER_SECONDS)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream: Any = plain
         if self.fields.tls_mode != "disable":
@@ -210,7 +224,7 @@ class Client:
             raise made(fault.cause, kind="s3", hint=fault.fix) from fault
 
     def _check(self) -> None:
-        if self._stopped:
+        if self._stopped and not getattr(self._mine, "tidying", False):
             raise Cancelled("The copy was stopped")
 
     def _wait(self, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """Rows that wait on this machine until it is known which of them are new: in a file without a name."""
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -60,7 +61,8 @@ class Stage:
         return self._all()
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # what could not be written is tried once more, and nobody wants it now
+            self._file.close()
 
     def _all(self) -> Iterator[tuple[int, pa.RecordBatch]]:
         if not self.rows:

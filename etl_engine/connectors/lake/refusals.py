@@ -10,6 +10,7 @@ from etl_engine.connectors.fault import said
 from etl_engine.errors import EtlError, Missing, NotCapable, Rejected, Throttled, Unreachable
 
 KIND = "lake"
+_FULL = ("No space left", "Disk quota exceeded", "File too large")
 _GONE = ("Generic S3 error", "Error performing", "error sending request", "Connection", "timed out", "imeout")
 
 
@@ -26,6 +27,12 @@ def told(name: str, doing: str, secret: str = "") -> Iterator[None]:
 def translated(name: str, doing: str, error: BaseException, secret: str = "") -> EtlError:
     line = said(str(error), secret)
     what = f"{name}: {line}, while {doing}"
+    if any(words in str(error) for words in _FULL):
+        return Rejected(
+            f"There is no room left for {name}: {line}, while {doing}",
+            kind=KIND,
+            hint="Free space on that disk, and run the copy again.",
+        )
     if isinstance(error, CommitFailedError):
         if "oncurrent" in line:
             return Throttled(f"Somebody else changed {name} at the same time: {line}", kind=KIND)

@@ -16,6 +16,8 @@ _QUIET = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PLAIN = re.compile(r"""[^-/'"$;()eE]+|.""", re.DOTALL)
+_FIRST_WORD = re.compile(r"(?:--[^\n]*|[\s(])*([^\W\d_]+)")
+_QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 
 
 def one_query(text: str) -> str:
@@ -48,6 +50,9 @@ def one_query(text: str) -> str:
             "The query is empty" if not kept.strip() else "The query has a parenthesis that is not closed",
             hint="Correct the query.",
         )
+    first = _FIRST_WORD.match(kept)
+    if first and first[1].upper() not in _QUERIES:  # the server would only speak of its own words around it
+        raise BadInput(f"{first[1].upper()[:40]} is not a query", hint="Give one SELECT.")
     return kept.strip()
 
 
