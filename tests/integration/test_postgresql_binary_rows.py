@@ -9,8 +9,10 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 import pytest
+from copying import Pair
 from servers import PostgresServer
 
+from etl_engine.connectors.pg import unit
 from etl_engine.connectors.pg.feed import Catalogued, Feed
 from etl_engine.connectors.rows import ARROW, Rows, Totals
 from etl_engine.errors import Rejected
@@ -216,3 +218,13 @@ def test_a_type_with_no_binary_form_of_ours_goes_as_text(database: Any, native: 
 
 def test_no_rows_at_all_are_loaded(database: Any) -> None:
     assert loaded(database, ["int"]) == ("csv", [])
+
+
+def test_a_first_row_may_come_later_than_a_session_may_be_idle(
+    postgres_server: PostgresServer, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit, "_IDLE", "2s")
+    pair = Pair(postgres_server, "binary_rows", "binary_rows")
+    receipt = pair.copy(table="", query="SELECT 7 AS v FROM pg_sleep(2.5)", target="late", lane="typed")
+    assert receipt.rows == 1
+    assert pair.t("SELECT v FROM late") == "7"

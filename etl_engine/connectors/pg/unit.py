@@ -31,8 +31,13 @@ JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oi
 WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
 """
 _BLOCK = 1 << 17
+_IDLE = "10min"  # a target is not kept locked by a process that does not move any more
 # Rows seen longer ago than this can only come again after a transaction that stays open for as long.
 _REMEMBERED = "interval '2 days'"
+
+
+def _idle_for(most: str) -> str:
+    return f"SET LOCAL idle_in_transaction_session_timeout = '{most}'"
 
 
 class PostgresqlUnit(Unit):
@@ -48,7 +53,7 @@ class PostgresqlUnit(Unit):
         self._successor: successor.Successor | None = None
         self._staged = STAGE
         # Copied rows keep the values of identity columns; triggers and rules of the target do what they always do.
-        session.run("BEGIN", "SET LOCAL idle_in_transaction_session_timeout = '10min'")
+        session.run("BEGIN", _idle_for(_IDLE))
 
     def create(self, place: Place, columns: Sequence[Column], key: Sequence[str] = ()) -> None:
         from etl_engine.connectors.pg.destination import create_table
@@ -110,7 +115,9 @@ class PostgresqlUnit(Unit):
         from etl_engine.connectors.pg.feed import Catalogued, Feed
 
         types = {name: Catalogued(*more) for name, *more in self._session.rows(_TYPES, (self._into[place],))}
+        self._session.run(_idle_for("0"))  # the first row of a query may take hours, and COPY is not asked for before
         feed = Feed(rows, [types[name] for name in columns])
+        self._session.run(_idle_for(_IDLE))
         return [f"FORMAT {feed.format}"], feed
 
     def append_staged(self, columns: Sequence[str]) -> int:
