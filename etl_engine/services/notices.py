@@ -15,7 +15,8 @@ from etl_engine.services.context import Context
 from etl_engine.services.events import Event, EventFeed, since
 from etl_engine.store.contract import Document
 
-_BAD = frozenset({Status.FAILED.value, Status.PARTIAL.value})
+# Between a failure and a success others may have been cancelled, or partial: those were not told of and hide nothing.
+_OUTCOMES = [Status.SUCCESS.value, Status.FAILED.value]
 _TOLD = {Status.FAILED.value: "execution.failed", Status.LOST.value: "execution.lost"}
 _LEASE = dt.timedelta(seconds=60)
 _QUICK_ATTEMPTS = 3
@@ -86,9 +87,13 @@ def _worth(ctx: Context, event: Event) -> str:
     document = ctx.store.get(EXECUTIONS.name, event.data["execution_id"])
     if document is None:
         return ""
-    earlier = {"series": document["series"], "created_at": {"$lt": document["created_at"]}}
+    earlier = {
+        "series": document["series"],
+        "created_at": {"$lt": document["created_at"]},
+        "status": {"$in": _OUTCOMES},
+    }
     before = ctx.store.find(EXECUTIONS.name, earlier, sort=[("created_at", -1)], limit=1)
-    return "execution.recovered" if before and before[0]["status"] in _BAD else ""
+    return "execution.recovered" if before and before[0]["status"] == Status.FAILED.value else ""
 
 
 def _kept(ctx: Context, event: Event, kind: str) -> bool:

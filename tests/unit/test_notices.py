@@ -24,9 +24,10 @@ from scripted_kind import at_once, opened_context
 from etl_engine import settings
 from etl_engine.engine.block import Output, Work
 from etl_engine.errors import BadInput, BadSetting, Rejected, Throttled, Unreachable
+from etl_engine.model.execution import Counters
 from etl_engine.notify.contract import Notice
 from etl_engine.notify.webhook import Webhook
-from etl_engine.services import execution_claims, notices
+from etl_engine.services import execution_claims, executions, notices
 from etl_engine.services.context import Context
 from etl_engine.services.notices import News
 from etl_engine.wiring import Engine
@@ -122,6 +123,26 @@ def test_failures_losses_and_recoveries_are_told_and_nothing_else(
     assert failed["data"]["error"]["message"] == "The table is gone"
     assert {one["status"] for one in notices.deliveries(ctx)} == {"delivered"}
     assert News().decide(ctx) == 0
+
+
+def rejects(_: Work) -> Output:
+    return Output(counters=Counters(read=2, loaded=1, rejected=1))
+
+
+def test_what_lies_between_a_failure_and_its_recovery_hides_nothing_and_recovers_nothing(
+    ctx: Context, blocks: dict[str, Scripted]
+) -> None:
+    news = News()
+    run(ctx, blocks, rejects)
+    run(ctx, blocks)
+    assert news.decide(ctx) == 0, "rejected rows are no failure, and nothing recovers from them"
+    run(ctx, blocks, fails)
+    executions.cancel(ctx, submitted(ctx).id)
+    run(ctx, blocks, rejects)
+    run(ctx, blocks)
+    run(ctx, blocks)
+    news.decide(ctx)
+    assert sorted(one["type"] for one in notices.deliveries(ctx)) == ["execution.failed", "execution.recovered"]
 
 
 def test_a_notice_is_signed_so_that_its_receiver_can_tell(
