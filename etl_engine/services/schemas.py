@@ -6,6 +6,7 @@ from typing import Any
 from etl_engine.errors import Conflict, Problem
 from etl_engine.model.collections import COLUMN_MAPPINGS, MAPPINGS, SCHEMAS
 from etl_engine.model.schema import Schema, SchemaDraft, SchemaVersion
+from etl_engine.model.text import name_key
 from etl_engine.services import access, documents
 from etl_engine.services.context import Context
 from etl_engine.services.documents import Listing, Query, Shelf, names_of
@@ -79,21 +80,24 @@ def delete(ctx: Context, schema_id: str, *, revision: int | None = None) -> Sche
 
 
 def _insist_on_types(name: str, before: Sequence[Document], after: Sequence[Document]) -> None:
-    types = {column["name"]: column["data_type"] for column in before}
+    """A column is the same one in other letters too: destinations that fold them would find its old type."""
+    types = {name_key(column["name"]): column["data_type"] for column in before}
     fix = "Add a column of the new type under another name, or make another schema."
-    problems = tuple(
-        Problem(f"/columns/{place}/data_type", "type-change", f"is {types[column['name']]} and stays so", fix)
+    changed = [
+        (place, column, was)
         for place, column in enumerate(after)
-        if types.get(column["name"], column["data_type"]) != column["data_type"]
-    )
-    if problems:
-        changed = [one for one in after if types.get(one["name"], one["data_type"]) != one["data_type"]]
-        first = changed[0]
+        if (was := types.get(name_key(column["name"]), column["data_type"])) != column["data_type"]
+    ]
+    if changed:
+        _, first, was = changed[0]
         raise Conflict(
-            f"The column {first['name']!r} of the schema {name} is {types[first['name']]} and cannot become "
+            f"The column {first['name']!r} of the schema {name} is {was} and cannot become "
             f"{first['data_type']}: the type of an existing column never changes",
             hint=fix,
-            problems=problems,
+            problems=tuple(
+                Problem(f"/columns/{place}/data_type", "type-change", f"is {was} and stays so", fix)
+                for place, _, was in changed
+            ),
         )
 
 

@@ -123,6 +123,14 @@ def test_the_type_of_a_column_never_changes(ctx: Context, in_use: bool) -> None:
     assert schemas.get(ctx, made.id) == made
 
 
+def test_other_letters_make_no_other_column(ctx: Context) -> None:
+    made = schemas.create(ctx, draft())
+    with pytest.raises(Conflict, match=r"The column 'Total' of the schema Orders is decimal\(12,2\)"):
+        schemas.update(ctx, made.id, {"columns": [ID, {"name": "Total", "data_type": "float"}]})
+    same = schemas.update(ctx, made.id, {"columns": [ID, TOTAL | {"name": "Total"}]})
+    assert [one.name for one in same.columns] == ["id", "Total"]
+
+
 def test_a_column_that_a_mapping_fills_stays_and_another_may_go(ctx: Context) -> None:
     made = schemas.create(ctx, draft())
     mapping = used(ctx, made.id, "total")
