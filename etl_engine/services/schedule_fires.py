@@ -214,7 +214,8 @@ def _key_of(schedule_id: str, at: dt.datetime) -> str:
 
 
 def _as_seen(schedule: Document) -> dict[str, Any]:
-    return {"_id": schedule["_id"], "turn": schedule["turn"]}
+    """Neither another scheduler nor a person has written since: who pauses it empties the queue."""
+    return {"_id": schedule["_id"], "turn": schedule["turn"], "revision": schedule["revision"]}
 
 
 def _said(error: EtlError) -> str:

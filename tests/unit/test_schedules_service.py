@@ -217,6 +217,26 @@ def test_what_is_paused_fires_not_and_makes_up_for_nothing(ctx: Context, make: C
     assert (active.pause_reason, active.next_run_at) == (None, due(made))
 
 
+def test_a_pause_while_fires_are_delivered_is_not_undone(
+    ctx: Context, make: Callable[..., Schedule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(overlap_policy="queue", missed_policy="all")
+    tick(ctx, now=due(made))
+    judged = schedule_fires._verdict
+
+    def paused_meanwhile(*asked: Any) -> tuple[str, str]:
+        monkeypatch.setattr(schedule_fires, "_verdict", judged)
+        schedules.update(ctx, made.id, {"enabled": False, "pause_reason": "Stocktaking"})
+        return judged(*asked)
+
+    monkeypatch.setattr(schedule_fires, "_verdict", paused_meanwhile)
+    tick(ctx, now=due(made, 3))  # three fires: one would wait, two are too many
+    assert schedules.get(ctx, made.id).waiting == 0
+    finish(ctx)
+    tick(ctx, now=due(made, 3) + MINUTE)
+    assert ran(ctx) == [due(made)]
+
+
 def test_another_time_counts_from_now_and_another_name_changes_no_time(
     ctx: Context, make: Callable[..., Schedule]
 ) -> None:
