@@ -230,7 +230,7 @@ def _sent(values: pa.Array, column: Column) -> pa.Array:
     if pa.types.is_binary(given):
         return to_hexadecimal(values)
     if column.type.family is Family.TIMESTAMP and column.type.zoned and pa.types.is_string(given):
-        return pc.replace_substring_regex(values, r"\+00(:00)?$", "")  # the session's zone is UTC
+        return _without_zone(values)  # the session's is UTC
     if pa.types.is_float32(given):  # the shortest text of the largest float is beyond it for who reads it as a double
         return values.cast(pa.float64()).cast(pa.string())
     if base_of(column.native) == "year":  # a year of fewer digits would be one of this century
@@ -238,6 +238,12 @@ def _sent(values: pa.Array, column: Column) -> pa.Array:
     if pa.types.is_boolean(given):
         return values.cast(pa.int8())
     return values if pa.types.is_string(given) else values.cast(pa.string())
+
+
+def _without_zone(values: pa.Array) -> pa.Array:
+    if pc.all(pc.ends_with(values, "+00")).as_py():
+        return pc.utf8_slice_codeunits(values, 0, -len("+00"))
+    return pc.replace_substring_regex(values, r"\+00(:00)?$", "")
 
 
 def _literals(batch: pa.RecordBatch, columns: Sequence[Column]) -> pa.Array:
