@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from copying import psql_program  # noqa: E402
+from processor import spent  # noqa: E402
 from servers import PostgresServer, start_postgres, temporary  # noqa: E402
 
 SETTINGS = {
@@ -47,6 +48,7 @@ class Bench:
     def __init__(self, server: PostgresServer, folder: Path, rows: int) -> None:
         self.rows = rows
         self.server = server
+        self.processor = 0.0  # seconds of the last command and of the server for it
         self.psql = psql_program()
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -72,12 +74,15 @@ class Bench:
         return self.measured(["bash", "-o", "pipefail", "-c", line])
 
     def measured(self, command: list[str]) -> tuple[float, int]:
-        began = time.perf_counter()
+        servers = [self.server.process.pid]
+        before, began = spent(servers), time.perf_counter()
         process = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
+        took = time.perf_counter() - began
         if status:
             raise SystemExit(f"{command} ended with {status}")
-        return time.perf_counter() - began, used.ru_maxrss * 1024
+        self.processor = used.ru_utime + used.ru_stime + spent(servers) - before
+        return took, used.ru_maxrss * 1024
 
     def reset(self, *, filled: bool) -> None:
         drop = "DROP TABLE IF EXISTS tgt, tgt_new, _etl_ledger, _etl_streams, _etl_seen, _etl_rejects"

@@ -29,6 +29,7 @@ import psycopg2  # noqa: E402
 from copy_postgresql import COLUMNS, FILL, SETTINGS, SHAPE  # noqa: E402
 from copying import psql_program  # noqa: E402
 from peers import End  # noqa: E402
+from processor import spent  # noqa: E402
 from servers import MariadbServer, PostgresServer, start_mariadb, start_postgres, temporary  # noqa: E402
 
 MY_SHAPE = """id bigint PRIMARY KEY, customer_id int NOT NULL, code varchar(20) NOT NULL, name varchar(255),
@@ -58,6 +59,7 @@ class Case:
     whole: Callable[[], End] | None = None  # merging: what a peer loads first, untimed, as its own table
     times: dict[str, list[float]] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)
+    processor: dict[str, list[float]] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,6 +68,7 @@ class Bench:
 
     def __init__(self, pg: PostgresServer, my: MariadbServer, folder: Path, rows: int) -> None:
         self.pg, self.my, self.folder, self.rows = pg, my, folder, rows
+        self.processor = 0.0  # seconds of the last command and of the servers for it
         self.psql, self.mariadb = psql_program(), shutil.which("mariadb") or ""
         self.out = folder / "out"
         self.out.mkdir()
@@ -124,10 +127,12 @@ class Bench:
     def measured(self, command: list[str]) -> tuple[float, int]:
         """Seconds of the whole command, and the peak memory of its largest process in bytes."""
         with (self.folder / "said").open("w+b") as said:
-            began = time.perf_counter()
+            servers = [self.pg.process.pid, self.my.process.pid]
+            before, began = spent(servers), time.perf_counter()
             process = subprocess.Popen(command, env=self.environment, cwd=self.folder, stdout=said, stderr=said)
             _, status, used = os.wait4(process.pid, 0)
             took = time.perf_counter() - began
+            self.processor = used.ru_utime + used.ru_stime + spent(servers) - before
             if status:
                 said.seek(0)
                 raise RuntimeError(said.read().decode(errors="replace")[-2000:])
@@ -253,11 +258,13 @@ def once(bench: Bench, case: Case, mover: str, homes: dict[str, Path], turn: int
         return
     try:
         seconds, peak = timed(bench, case, mover, homes, turn)
+        processor = bench.processor
         case.check()
     except (RuntimeError, OSError, psycopg2.Error) as error:
         case.said[mover] = str(error).strip().splitlines()[-1][:160]
         return
     case.times.setdefault(mover, []).append(seconds)
+    case.processor.setdefault(mover, []).append(processor)
     case.memory[mover] = max(case.memory.get(mover, 0), peak)
 
 
@@ -310,12 +317,14 @@ def main() -> None:
 
 def show(case: Case) -> None:
     ours = statistics.median(case.times.get("etl-engine", [float("nan")]))
-    print(f"\n| {case.name} | seconds | of etl-engine | memory MB |\n|---|---|---|---|")
+    print(f"\n| {case.name} | seconds | of etl-engine | CPU s | memory MB |\n|---|---|---|---|---|")
     for mover, times in case.times.items():
         middle = statistics.median(times)
-        print(f"| {mover} | {middle:.2f} | {middle / ours:.2f} | {case.memory[mover] / 1e6:.0f} |")
+        processor = statistics.median(case.processor[mover])
+        memory = case.memory[mover] / 1e6
+        print(f"| {mover} | {middle:.2f} | {middle / ours:.2f} | {processor:.2f} | {memory:.0f} |")
     for mover, said in case.said.items():
-        print(f"| {mover} | {said} | | |")
+        print(f"| {mover} | {said} | | | |")
     sys.stdout.flush()
 
 
