@@ -102,6 +102,7 @@ async def test_a_cursor_of_another_list_is_refused(
         "created_before=0.5",
         "colour=red",
         "subject_id=7",
+        "trigger_id=7",
         "kind=x",
     ],
 )

@@ -85,6 +85,9 @@ async def test_it_runs_now_and_says_when_it_fires_next(http: httpx.AsyncClient, 
     answer = await http.post(f"{path}/run")
     assert (answer.status_code, answer.json()["trigger"]["id"]) == (202, schedule["_id"])
     assert answer.headers["location"] == f"{API}/executions/{answer.json()['_id']}"
+    for schedule_id, found in ((schedule["_id"], [answer.json()["_id"]]), ("0" * 24, [])):
+        listed = await http.get(f"{API}/executions/?trigger_id={schedule_id}")
+        assert [one["_id"] for one in listed.json()["items"]] == found
     following = (await http.get(f"{path}/next?count=3&viewer=UTC")).json()
     assert following["next"][0]["at"] == schedule["next_run_at"]
     assert (await http.get(f"{path}/fires")).json() == []

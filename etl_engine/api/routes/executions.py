@@ -58,6 +58,7 @@ class ListQuery(BaseModel):
     status: list[Status] = []
     kind: list[SubjectKind] = []
     subject_id: Annotated[str, Field(pattern="^([0-9a-f]{24})?$", description="Of the mapping, pipeline or sync.")] = ""
+    trigger_id: Annotated[str, Field(pattern="^([0-9a-f]{24})?$", description="Of the schedule that fired it.")] = ""
     created_after: Moment | None = None
     created_before: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
@@ -127,6 +128,7 @@ def list_(request: Request, ctx: Ctx, query: Annotated[ListQuery, Query()]) -> R
             statuses=tuple(query.status),
             kinds=tuple(query.kind),
             subject_id=query.subject_id,
+            trigger_id=query.trigger_id,
             created_after=query.created_after,
             created_before=query.created_before,
             limit=query.limit,
