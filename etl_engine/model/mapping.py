@@ -1,5 +1,7 @@
 """A mapping: one query of a source, and how its columns become the fields of a target schema."""
 
+import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
@@ -214,6 +216,12 @@ class ColumnMapping(SavedDocument):
     @property
     def rule(self) -> Rule:
         return RULES.validate_python(self.model_dump(include={"type", "source_columns", "target_fields", "config"}))
+
+
+def revision_of(rules: Sequence[ColumnMapping]) -> int:
+    """Of all of them: another number where one came, went, or was changed."""
+    marks = ",".join(f"{one.id}@{one.revision}" for one in rules)
+    return int.from_bytes(hashlib.blake2b(marks.encode(), digest_size=3).digest())
 
 
 class MappingDraft(Draft):

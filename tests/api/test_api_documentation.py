@@ -71,6 +71,7 @@ async def test_the_paths_are_the_specified_ones(document: Body) -> None:
         "POST /api/v1/mappings/{mapping_id}/column-mappings",
         "GET /api/v1/mappings/{mapping_id}/column-mappings",
         "PUT /api/v1/mappings/{mapping_id}/column-mappings",
+        "GET /api/v1/mappings/{mapping_id}/column-mappings/{column_mapping_id}",
         "PUT /api/v1/mappings/{mapping_id}/column-mappings/{column_mapping_id}",
         "DELETE /api/v1/mappings/{mapping_id}/column-mappings/{column_mapping_id}",
         "POST /api/v1/schedules/",

@@ -83,6 +83,30 @@ async def test_column_mappings_are_appended_one_or_many_replaced_changed_and_del
     assert (await http.get(path)).json() == []
 
 
+async def test_a_column_mapping_that_somebody_else_changed_is_not_overwritten(
+    http: httpx.AsyncClient, mapping: Body
+) -> None:
+    path = f"{MAPPINGS}/{mapping['_id']}/column-mappings"
+    direct, split = await posted(http, path, [DIRECT, SPLIT])
+    one = f"{path}/{split['_id']}"
+    of_all, of_one = {"If-Match": (await http.get(path)).headers["etag"]}, {"If-Match": ""}
+    of_one["If-Match"] = (await http.get(one)).headers["etag"]
+    assert (await http.get(one)).json() == split
+    changed = await http.put(one, json=SPLIT | {"config": {"delimiter": ","}}, headers=of_one)
+    assert changed.status_code == 200
+    for refused in (
+        await http.put(one, json=SPLIT, headers=of_one),
+        await http.delete(one, headers=of_one),
+        await http.put(path, json=[DIRECT], headers=of_all),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (412, "stale")
+    assert (await http.get(path)).json() == [direct, changed.json()]
+    of_all = {"If-Match": (await http.get(path)).headers["etag"]}
+    assert (await http.put(path, json=[DIRECT], headers=of_all)).status_code == 200
+    assert (await http.put(one, json=SPLIT, headers={"If-Match": changed.headers["etag"]})).status_code == 404
+    assert (await http.get(one)).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

@@ -19,7 +19,7 @@ from etl_engine.api.once import REPLAYED, Once
 from etl_engine.api.pages import PageQuery, listed
 from etl_engine.api.shapes import DescribedAs, changes_of
 from etl_engine.model.execution import Execution
-from etl_engine.model.mapping import AnyRule, ColumnMapping, Mapping, MappingDraft, MappingProblem
+from etl_engine.model.mapping import AnyRule, ColumnMapping, Mapping, MappingDraft, MappingProblem, revision_of
 from etl_engine.model.preview import Preview, PreviewOrder
 from etl_engine.services import column_mappings, mappings, preview
 
@@ -189,7 +189,7 @@ def append(ctx: Ctx, once: Once, mapping_id: ObjectId, body: RuleBodies | RuleBo
 )
 def columns(request: Request, ctx: Ctx, mapping_id: ObjectId) -> Response:
     """All of a mapping, in their order."""
-    return answered(request, to_json(column_mappings.list_(ctx, mapping_id), by_alias=True))
+    return _all_shown(request, column_mappings.list_(ctx, mapping_id))
 
 
 @router.put(
@@ -197,12 +197,25 @@ def columns(request: Request, ctx: Ctx, mapping_id: ObjectId) -> Response:
     response_model=list[ColumnMapping],
     operation_id="replaceColumnMappings",
     summary="Replace the column mappings",
-    responses=writing(404),
+    responses=writing(404, 412) | headed(200, "ETag"),
     dependencies=[_READS_JSON],
 )
-def replace(ctx: Ctx, mapping_id: ObjectId, body: RuleBodies) -> Response:
+def replace(request: Request, ctx: Ctx, mapping_id: ObjectId, body: RuleBodies, if_match: IfMatch = None) -> Response:
     """Put these in the place of all that are there."""
-    return Response(to_json(column_mappings.replace(ctx, mapping_id, body), by_alias=True), media_type=JSON)
+    revision = wanted_revision(if_match, lambda: revision_of(column_mappings.list_(ctx, mapping_id)))
+    return _all_shown(request, column_mappings.replace(ctx, mapping_id, body, revision=revision))
+
+
+@router.get(
+    "/{mapping_id:id}/column-mappings/{column_mapping_id:id}",
+    response_model=ColumnMapping,
+    operation_id="getColumnMapping",
+    summary="Get a column mapping",
+    responses=reading(404) | headed(200, "ETag"),
+)
+def column(request: Request, ctx: Ctx, mapping_id: ObjectId, column_mapping_id: ObjectId) -> Response:
+    """One of them."""
+    return _one_shown(request, column_mappings.get(ctx, mapping_id, column_mapping_id))
 
 
 @router.put(
@@ -210,13 +223,20 @@ def replace(ctx: Ctx, mapping_id: ObjectId, body: RuleBodies) -> Response:
     response_model=ColumnMapping,
     operation_id="updateColumnMapping",
     summary="Update a column mapping",
-    responses=writing(404),
+    responses=writing(404, 412) | headed(200, "ETag"),
     dependencies=[_READS_JSON],
 )
-def change(ctx: Ctx, mapping_id: ObjectId, column_mapping_id: ObjectId, body: RuleBody) -> Response:
+def change(
+    request: Request,
+    ctx: Ctx,
+    mapping_id: ObjectId,
+    column_mapping_id: ObjectId,
+    body: RuleBody,
+    if_match: IfMatch = None,
+) -> Response:
     """Put this one in the place of that one."""
-    changed = column_mappings.change(ctx, mapping_id, column_mapping_id, body)
-    return Response(to_json(changed, by_alias=True), media_type=JSON)
+    revision = wanted_revision(if_match, lambda: column_mappings.get(ctx, mapping_id, column_mapping_id).revision)
+    return _one_shown(request, column_mappings.change(ctx, mapping_id, column_mapping_id, body, revision=revision))
 
 
 @router.delete(
@@ -224,12 +244,21 @@ def change(ctx: Ctx, mapping_id: ObjectId, column_mapping_id: ObjectId, body: Ru
     status_code=204,
     operation_id="deleteColumnMapping",
     summary="Delete a column mapping",
-    responses=reading(404),
+    responses=reading(404, 412),
 )
-def remove(ctx: Ctx, mapping_id: ObjectId, column_mapping_id: ObjectId) -> Response:
+def remove(ctx: Ctx, mapping_id: ObjectId, column_mapping_id: ObjectId, if_match: IfMatch = None) -> Response:
     """Take one out."""
-    column_mappings.delete(ctx, mapping_id, column_mapping_id)
+    revision = wanted_revision(if_match, lambda: column_mappings.get(ctx, mapping_id, column_mapping_id).revision)
+    column_mappings.delete(ctx, mapping_id, column_mapping_id, revision=revision)
     return Response(status_code=204)
+
+
+def _all_shown(request: Request, rules: list[ColumnMapping]) -> Response:
+    return answered(request, to_json(rules, by_alias=True), revision=revision_of(rules))
+
+
+def _one_shown(request: Request, rule: ColumnMapping) -> Response:
+    return answered(request, to_json(rule, by_alias=True), revision=rule.revision)
 
 
 def _shown(request: Request, saved: Mapping, status: int = 200, **headers: str) -> Response:
