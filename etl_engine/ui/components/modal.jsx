@@ -5,7 +5,10 @@ export function Modal({ open, onClose, children, labelledBy, describedBy, role, 
   const dialog = useRef(null);
   useEffect(() => {
     const here = dialog.current;
-    if (open && !here.open) here.showModal();
+    if (open && !here.open) {
+      here.showModal();
+      here.querySelector('[data-first="true"]')?.focus(); // else the first button has it, which closes the dialog
+    }
     if (!open && here.open) here.close();
   }, [open]);
   const leave = () => { // at once; whoever opened it hears of it
