@@ -233,6 +233,14 @@ def test_every_page_opens_from_the_sidebar_and_the_theme_stays(screen: Screen, t
         assert screen.ask("() => document.documentElement.classList.contains('dark')")
 
 
+def test_a_dialog_begins_in_its_first_field(screen: Screen) -> None:
+    screen.open("/schemas")
+    screen.click("button", "^New schema$")
+    screen.until("() => document.activeElement.closest('dialog')?.open && document.activeElement.name", wanted="name")
+    screen.engine.press("Escape")
+    screen.sees_no("dialog")
+
+
 def differences(wanted: dict[str, Any], seen: dict[str, Any]) -> list[str]:
     """Sizes within two pixels, everything else as it is."""
     told = []
