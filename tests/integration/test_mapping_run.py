@@ -173,6 +173,7 @@ def test_a_destination_table_of_another_shape_is_said_before_a_row_is_written(
     assert done.status is Status.FAILED
     assert done.error is not None
     assert "does not have the columns last (text)" in done.error.message
+    assert done.error.hint == "Add these columns to the table, or choose another table."
     assert pair.t("SELECT count(*) FROM clients") == "0"
 
 

@@ -12,10 +12,17 @@ from etl_engine.connectors.rows import Reads, Selection, Source
 from etl_engine.engine.block import Output, Work
 from etl_engine.engine.blocks.copy import copied
 from etl_engine.engine.mapped import MappedSource
+from etl_engine.errors import BadInput
 from etl_engine.model.copies import CopyOrder
 from etl_engine.model.execution import Level, Origin
 from etl_engine.model.mapping import RULES
 from etl_engine.model.schema import SchemaColumn, house_columns
+
+# What loads tells people which option of a copy helps; a mapping has none of these.
+_HINTS = {
+    "--new-columns": "Add these columns to the table, or choose another table.",
+    "to the source with --query": "Add the column to the schema and map it, or let the table do without.",
+}
 
 
 class Extract:
@@ -25,10 +32,12 @@ class Extract:
         config = work.node.config
         with work.open(config["connection_id"], Reads) as connector:
             source = connector.open_source()
+            work.stop.tell(source.stop)  # some servers say what a query answers by beginning to run it
             try:
                 work.stop.check()
                 table = source.describe(Selection(query=config["query"]))
             finally:
+                work.stop.forget()
                 source.close()
         work.note(Level.INFO, Origin.SOURCE, f"The query answers {len(table.columns)} columns")
         columns = [{"name": column.name, "native": column.native} for column in table.columns]
@@ -73,7 +82,11 @@ class Load:
         def wrapped(source: Source) -> Source:
             return MappedSource(source, rules, target, config["key"] if merging else ())
 
-        return copied(work, order, wrapped)
+        try:
+            return copied(work, order, wrapped)
+        except BadInput as error:
+            error.hint = next((hint for option, hint in _HINTS.items() if option in error.hint), error.hint)
+            raise
 
 
 def _only_input(work: Work) -> dict[str, Any]:
