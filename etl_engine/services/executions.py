@@ -182,6 +182,12 @@ def retry(ctx: Context, execution_id: str) -> Execution:
             f"The execution {execution_id} ended well: there is nothing to repeat", hint="Order a new one instead."
         )
     execution = answered(document)
+    if status is Status.PARTIAL and execution.error is None:
+        raise Conflict(
+            f"The execution {execution_id} was broken off nowhere: it is partial for {execution.counters.rejected:,} "
+            "rows that were rejected",
+            hint="Correct what rejects them, then order a new one.",
+        )
     return submit(
         ctx,
         execution.subject,

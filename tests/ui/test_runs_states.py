@@ -135,6 +135,7 @@ async def test_what_was_set_aside_stands_with_row_column_value_and_reason(tab: T
     [kept] = tab[Run].run.kept
     assert (kept.row, kept.column, kept.value, kept.reason) == ("7", "amount", "n/a", "is not a whole number")
     assert tab[Run].run.kept_note.startswith("All of them")
+    assert not tab[Run].run.can_retry, "nothing was broken off"
 
 
 async def test_an_error_says_its_cause_and_what_to_do(tab: Tab, runs: dict[str, Execution]) -> None:

@@ -8,8 +8,9 @@ import pytest
 from executing import CHECK, Scripted, graph, scripted_blocks, states, submitted, worked
 from scripted_kind import at_once, audited, opened_context
 
+from etl_engine.engine.block import Output
 from etl_engine.errors import BadInput, Conflict, Denied, EtlError, NotFound
-from etl_engine.model.execution import ACTIVE, FINAL, MOVES, Edge, Graph, Node, Status, Trigger
+from etl_engine.model.execution import ACTIVE, FINAL, MOVES, Counters, Edge, Graph, Node, Status, Trigger
 from etl_engine.services import execution_claims, executions
 from etl_engine.services.context import Actor, Context
 from etl_engine.services.execution_documents import move, stored
@@ -164,6 +165,16 @@ def test_only_what_ended_badly_is_repeated(ctx: Context, blocks: dict[str, Scrip
     worked(ctx)
     with pytest.raises(Conflict, match="ended well"):
         executions.retry(ctx, made.id)
+    blocks["one"].does = lambda work: Output(counters=Counters(read=3, loaded=2, rejected=1))
+    uneven = submitted(ctx)
+    worked(ctx)
+    with pytest.raises(Conflict, match="partial for 1 rows that were rejected"):
+        executions.retry(ctx, uneven.id)
+    blocks["one"].does = fail("The table is gone").does
+    branched = submitted(ctx, "one", "two", edges=())
+    worked(ctx)
+    assert executions.get(ctx, branched.id).status is Status.PARTIAL
+    assert executions.retry(ctx, branched.id).retry_of_id == branched.id
 
 
 def test_a_move_from_an_old_copy_does_nothing(ctx: Context, blocks: dict[str, Scripted]) -> None:
