@@ -204,6 +204,24 @@ def test_cursors_of_every_precision_and_without_a_zone(feed: Feed, native: str) 
     assert feed.run().written == 0 or feed.mode == "merge"
 
 
+@pytest.mark.parametrize(
+    ("native", "value"),
+    [
+        ("text", "to_char(id, 'FM0000')"),
+        ('text COLLATE "C"', "chr(64 + id)"),
+        ("varchar(9)", "to_char(id, 'FM0000')"),
+        ("uuid", "lpad(id::text, 32, '0')::uuid"),
+    ],
+)
+def test_texts_and_uuids_that_only_grow_are_followed(feed: Feed, native: str, value: str) -> None:
+    feed.pair.s(f"ALTER TABLE ev DROP at, ADD at {native}", f"UPDATE ev SET at = {value}")
+    for number in (9, 10, 11):  # the text of 10 is before that of 9, unless it is filled up
+        feed.pair.s(INSERT.format(number, "x"), f"UPDATE ev SET at = {value} WHERE at IS NULL")
+        assert feed.run().written >= 1
+        feed.judge()
+    assert feed.run().written == 0 or feed.mode == "merge"
+
+
 def test_a_row_of_the_future_does_not_park_the_cursor(feed: Feed) -> None:
     feed.pair.s("INSERT INTO ev VALUES (1, 'far', '9999-12-31'), (2, 'further', 'infinity')")
     feed.run()

@@ -78,6 +78,7 @@ class Follower:
         self._session = session
         self._found = found
         self._before = before
+        self._standby = False
         self._covered = ""
         self._again_from: Mark | None = None
         self._back = BACK_SECONDS if self.look.back_seconds is None else self.look.back_seconds
@@ -131,8 +132,8 @@ class Follower:
             state["open"] = "-infinity"  # nobody knows when a prepared transaction began
         if self._before.hidden:
             state["hidden"] = str(self._before.hidden)
-        standby = session.one("SELECT pg_is_in_recovery()")[0]
-        self.has_xids = self.has_xids and not standby
+        self._standby = bool(session.one("SELECT pg_is_in_recovery()")[0])
+        self.has_xids = self.has_xids and not self._standby
         if self.has_xids:
             state["xmin"], state["xmax"] = session.one(_SNAPSHOT)
         return state
@@ -148,10 +149,11 @@ class Follower:
         timed = self.column.type.family in _TIMES
         if not self._xids_hold(was, now):
             self.floor = self._floor(since.reached, "", back)
+            why = f"transaction ids cannot be used {self._why_no_xids(was, now)}"
             self._covered = (
-                f"Late commits are found up to {back:g} s behind the cursor; transaction ids cannot be used here."
+                f"Late commits are found up to {back:g} s behind the cursor; {why}."
                 if timed
-                else "Late commits below the cursor are not found: it is no time, and transaction ids cannot be used."
+                else f"Late commits below the cursor are not found: it is no time, and {why}."
             )
             return
         self.since_xid = was["xmin"]
@@ -187,6 +189,12 @@ class Follower:
         if "xmin" not in was or "xmin" not in now or was.get("system") != now["system"]:
             return False
         return 0 <= int(now["xmax"]) - int(was["xmin"]) < _HALF_OF_ALL_XIDS and int(now["xmin"]) >= int(was["xmin"])
+
+    def _why_no_xids(self, was: Mapping[str, str], now: Mapping[str, str]) -> str:
+        if self._standby:
+            return "on a standby"
+        both = "xmin" in was and "xmin" in now
+        return "after the source was restored, or became another server" if both else "here"
 
     def _floor(self, reached: Mark, open_since: str, back: float) -> Mark:
         """Where to begin reading, computed by the server: its arithmetic knows infinity and the calendar."""
