@@ -78,6 +78,12 @@ def copy(  # noqa: PLR0913, PLR0917 - one for every option of the command
     ] = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Show what would happen, and write nothing.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read both sides again afterwards, and compare.")] = False,
+    reconcile: Annotated[
+        str, typer.Option(help="Compare both sides by their key: report what differs, or repair it; with --mode merge.")
+    ] = "",
+    delete_surplus: Annotated[
+        bool, typer.Option("--delete-surplus", help="A repair deletes rows that the source does not have.")
+    ] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Forget the cursor, and a run that was broken off.")
     ] = False,
@@ -89,7 +95,7 @@ def copy(  # noqa: PLR0913, PLR0917 - one for every option of the command
     """Copy rows from one connection to another: losslessly, and each exactly once.
 
     It can be killed at any moment and run again: what was committed is known in the target itself. Exit code 1 if
-    something went wrong or --verify found a difference, 130 if it was interrupted.
+    something went wrong or --verify or a report found a difference, 130 if it was interrupted.
     """
     from etl_engine.cli.installation import open_context
     from etl_engine.services import copies
@@ -110,6 +116,8 @@ def copy(  # noqa: PLR0913, PLR0917 - one for every option of the command
         "lane": lane,
         "readers": readers,
         "verify": verify,
+        "reconcile": reconcile,
+        "surplus": "delete" if delete_surplus else "keep",
         "restart": restart,
         "take_over": take_over,
     }
@@ -133,7 +141,7 @@ def copy(  # noqa: PLR0913, PLR0917 - one for every option of the command
         output.document(receipt.model_dump(mode="json"))
     else:
         show_receipt(receipt)
-    if receipt.verification and not receipt.verification.equal:
+    if _differs(receipt):
         raise typer.Exit(1)
 
 
@@ -166,11 +174,14 @@ def _many(ctx: "Context", orders: "list[CopyOrder]", at_once: int, *, plan: bool
         output.document({"copies": [one.model_dump(mode="json") for one in outcomes]})
     else:
         show_outcomes(outcomes)
-    different = [
-        one for one in outcomes if one.receipt and one.receipt.verification and not one.receipt.verification.equal
-    ]
-    if different or any(one.receipt is None for one in outcomes):
+    if any(one.receipt is None or _differs(one.receipt) for one in outcomes):
         raise typer.Exit(1)
+
+
+def _differs(receipt: "CopyReceipt") -> bool:
+    """Whether somebody looked, and the sides are not equal now. What a repair leaves in the target is meant to stay."""
+    looked, found = receipt.verification, receipt.reconciliation
+    return bool((looked and not looked.equal) or (found and not found.applied and not found.equal))
 
 
 def _orders(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from etl_engine.cli import output
 
 if TYPE_CHECKING:
-    from etl_engine.model.copies import ColumnRule, CopyOutcome, CopyPlan, CopyReceipt
+    from etl_engine.model.copies import ColumnRule, CopyOutcome, CopyPlan, CopyReceipt, Reconciliation
 
 
 def show_plan(plan: "CopyPlan") -> None:
@@ -42,6 +42,9 @@ def show_receipt(receipt: "CopyReceipt") -> None:
     from rich.filesize import decimal
 
     console = output.answers()
+    if receipt.reconciliation:
+        _show_reconciliation(receipt, receipt.reconciliation)
+        return
     rows = f"{receipt.rows - receipt.rejected:,} of {receipt.rows:,}" if receipt.rejected else f"{receipt.rows:,}"
     speed = f", {receipt.rows / receipt.seconds:,.0f} rows/s" if receipt.seconds and receipt.rows else ""
     console.print(
@@ -67,6 +70,34 @@ def show_receipt(receipt: "CopyReceipt") -> None:
     if receipt.checksum:
         console.print(f"Checksum {receipt.checksum}")
     _show_verification(receipt)
+
+
+def _show_reconciliation(receipt: "CopyReceipt", found: "Reconciliation") -> None:
+    console = output.answers()
+    where = f"{receipt.source} and {receipt.target}, in {found.ranges:,} ranges of the key"
+    if found.equal:
+        console.print(output.plain(f"✓ Nothing differs between {where}; {found.seconds:.1f} s"), style="green")
+    else:
+        console.print(
+            output.plain(
+                f"{found.different:,} ranges differ between {where}: {found.missing:,} rows missing at the target, "
+                f"{found.changed:,} with other values, {found.surplus:,} only there; {found.seconds:.1f} s"
+            ),
+            style="yellow",
+        )
+        for one in found.examples:
+            console.print(output.plain(f"  {one.what}: {one.key}"))
+        if found.applied:
+            kept = found.surplus - found.deleted
+            left = f"; {kept:,} that only the target has stay" if kept else ""
+            console.print(
+                f"{found.inserted:,} inserted, {found.updated:,} updated, {found.deleted:,} deleted{left}",
+                style="green",
+            )
+        else:
+            output.notes().print("Nothing was written.")
+    for note in receipt.notes:
+        console.print(f"Note: {output.plain(note)}")
 
 
 def _show_rejects(receipt: "CopyReceipt") -> None:

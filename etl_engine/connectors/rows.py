@@ -113,6 +113,9 @@ class Source(ABC):
     @abstractmethod
     def read(self, selection: Selection, table: Table, form: str) -> Rows: ...
 
+    reads_pieces = False  # whether `read` keeps to the piece of a selection, whoever cut it
+    compares_pieces = False  # whether `fingerprint` does
+
     @abstractmethod
     def fingerprint(self, selection: Selection, columns: Sequence[Column], *, each: bool) -> "Fingerprint":
         """What the selection amounts to as values of these types, read in the same snapshot, apart from the copy."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from etl_engine.connectors.rows import Claim, Entry, Reject, Totals, Window
@@ -25,6 +26,7 @@ class Tally:
     rejected: int = 0
     examples: list[Reject] = field(default_factory=list)
     checksums: list[str] = field(default_factory=list)
+    repaired: dict[str, int] = field(default_factory=dict)  # rows of a reconciliation, by what was done to them
     committed: set[str] = field(default_factory=set)
     pending: "Pending | None" = None  # a commit whose end nobody saw
 
@@ -35,6 +37,8 @@ class Tally:
         self.rejected += len(done.rejects)
         self.examples = (self.examples + done.rejects)[:_EXAMPLES]
         self.checksums.append(done.totals.checksum)
+        for what, rows in done.repaired.items():
+            self.repaired[what] = self.repaired.get(what, 0) + rows
         self.committed.add(done.batch_id)
         self.pending = None
 
@@ -53,6 +57,7 @@ class Pending:
     totals: Totals
     written: int
     rejects: list[Reject]
+    repaired: Mapping[str, int] = field(default_factory=dict)
 
 
 def receipt(

@@ -61,12 +61,20 @@ def _attempt(order: CopyOrder, ends: Ends, progress: Progress, stop: Stop, tally
     try:
         stop.check()
         with _opened(ends, stop) as (source, destination):
-            return Run(order, source, destination, ends, progress, stop, tally).go()
+            return _kind(order)(order, source, destination, ends, progress, stop, tally).go()
     except (Cancelled, UnknownCommit):
         raise
     except Exception:
         stop.check()  # whatever broke after somebody wished to end broke because of that
         raise
+
+
+def _kind(order: CopyOrder) -> type[Run]:
+    if not order.reconcile:
+        return Run
+    from etl_engine.engine.reconciling import Reconciling
+
+    return Reconciling
 
 
 @contextlib.contextmanager

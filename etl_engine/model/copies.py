@@ -56,8 +56,17 @@ class CopyOrder(BaseModel):
         float | None, Field(ge=0, le=100, description="Share of rejected rows that a batch may have.")
     ] = None
 
+    reconcile: Annotated[
+        Literal["", "report", "repair"],
+        Field(description="Compare both sides by ranges of the key: report what differs, or repair it."),
+    ] = ""
+    surplus: Annotated[
+        Literal["keep", "delete"], Field(description="What a repair does with rows that only the target has.")
+    ] = "keep"
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        self._reconciles_as_it_can()
         if bool(self.table) == bool(self.query):
             raise ValueError("give either a table or a query")
         if self.mode == "replace" and self.cursor:
@@ -73,6 +82,18 @@ class CopyOrder(BaseModel):
         if len(set(self.key)) < len(self.key) or len(set(self.columns)) < len(self.columns):
             raise ValueError("a column is named twice")
         return self
+
+    def _reconciles_as_it_can(self) -> None:
+        if not self.reconcile:
+            if self.surplus == "delete":
+                raise ValueError("rows that only the target has are deleted by a repair: add --reconcile repair")
+            return
+        if self.mode != "merge" or self.query or self.verify:
+            raise ValueError("a table is reconciled as it is merged: give a table, --mode merge and no --verify")
+        if self.null_cursor == "exclude":
+            raise ValueError("rows without a cursor value were left out on purpose, and would be found missing")
+        if self.surplus == "delete" and self.reconcile == "report":
+            raise ValueError("a report deletes nothing: use --reconcile repair")
 
 
 class Rule(StrEnum):
@@ -122,6 +143,33 @@ class Verification(BaseModel):
     seconds: float
 
 
+class Difference(BaseModel):
+    """One row that is not the same on both sides."""
+
+    what: Literal["missing", "changed", "surplus"]
+    key: str
+
+
+class Reconciliation(BaseModel):
+    """In what the target differed from the source, by key, and what was done about it."""
+
+    applied: bool = Field(description="Repaired, and not only reported.")
+    ranges: int = 0
+    different: int = Field(default=0, description="Ranges of the key in which something differed.")
+    missing: int = Field(default=0, description="Rows that only the source had.")
+    changed: int = Field(default=0, description="Rows with other values.")
+    surplus: int = Field(default=0, description="Rows that only the target had.")
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    examples: list[Difference] = Field(default=[], description="The first of them.")
+    seconds: float = 0.0
+
+    @property
+    def equal(self) -> bool:
+        return not (self.missing or self.changed or self.surplus)
+
+
 class KeptRow(BaseModel):
     """A row that was kept apart."""
 
@@ -159,6 +207,7 @@ class CopyReceipt(BaseModel):
     cursor_to: str | None = None
     notes: list[str] = []
     verification: Verification | None = None
+    reconciliation: Reconciliation | None = None
     started_at: dt.datetime
     finished_at: dt.datetime
 

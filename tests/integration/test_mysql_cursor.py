@@ -242,6 +242,29 @@ def test_a_table_is_followed_to_postgresql(road: Road, pair: Pair) -> None:
     assert pair.t("SELECT id, v FROM ev ORDER BY id").splitlines() == ["0|first", "1|late", "2|newer"]
 
 
+def test_a_clock_that_is_set_back_does_not_hide_the_last_run(feed: Feed) -> None:
+    """The server's clock was ahead at the first run: by it, later runs are older."""
+    feed.run()
+    feed.road.target.sql("UPDATE _etl_ledger SET committed_at = committed_at + INTERVAL 1 HOUR")
+    for number in (1, 2, 3):
+        feed.road.source.sql(f"INSERT INTO ev (id, v) VALUES ({number}, 'more')")
+        feed.run()
+    assert feed.road.target.sql("SELECT COUNT(DISTINCT batch_id), COUNT(*) FROM _etl_ledger") == "4\t4"
+    everything = "SELECT id, v, at FROM ev ORDER BY 1, 2, 3"
+    assert feed.road.target.sql(everything) == feed.road.source.sql(everything)
+
+
+def test_epochs_go_on_where_the_streams_were_lost(feed: Feed) -> None:
+    for number in (1, 2):
+        feed.road.source.sql(f"INSERT INTO ev (id, v) VALUES ({number}, 'more')")
+        feed.run()
+    feed.road.target.sql("DELETE FROM _etl_streams")
+    for number in (3, 4):
+        feed.road.source.sql(f"INSERT INTO ev (id, v) VALUES ({number}, 'more')")
+        feed.run()
+    feed.judge()
+
+
 def test_half_a_dozen_writers_with_random_delays(feed: Feed) -> None:
     """Sequence and time are given out of order, committed or not; at the end nothing is missing and nothing double."""
     stop, failures = threading.Event(), []

@@ -71,9 +71,12 @@ class Ledger:
             streams = self.table(STREAMS)
             stands = f"SELECT epoch, run_id, running, terms, plan FROM {streams} WHERE stream = ?"  # noqa: S608
             found = session.rows(stands, (stream,))
-            if not found:
-                session.rows(f"INSERT INTO {streams} VALUES (?, 0, '', false, '', '', now())", (stream,))  # noqa: S608
-            epoch, run_id, running, was, plan = found[0] if found else (0, "", False, "", "")
+            if not found:  # epochs tell what came last: they go on also where the streams were lost
+                last = f"SELECT coalesce(max(epoch), 0) FROM {self.table(LEDGER)} WHERE stream = ?"  # noqa: S608
+                began = session.one(last, (stream,))[0]
+                session.rows(f"INSERT INTO {streams} VALUES (?, ?, '', false, '', '', now())", (stream, began))  # noqa: S608
+                found = session.rows(stands, (stream,))
+            epoch, run_id, running, was, plan = found[0]
             resumed = bool(running) and was == terms and not fresh
             if running and was != terms and not fresh:
                 self._insist_on_nothing_half_done(target, stream, run_id)
@@ -111,7 +114,7 @@ class Ledger:
         if run_id:
             query, values = f"{query} AND run_id = ? ORDER BY seq", [stream, run_id]
         else:
-            query += " AND moment IS NOT NULL ORDER BY committed_at DESC, epoch DESC, seq DESC LIMIT 1"
+            query += " AND moment IS NOT NULL ORDER BY epoch DESC, seq DESC, committed_at DESC LIMIT 1"
         return [ledger_rows.entry(row) for row in self._session.rows(query, values)]
 
     def record(self, claim: Claim, entry: Entry) -> None:

@@ -19,6 +19,8 @@ from etl_engine.model.table import Column, Table
 class DuckdbSource(Source):
     """One session that reads."""
 
+    reads_pieces = True
+
     def __init__(self, session: Session) -> None:
         self._session = session
         self._follower: Follower | None = None

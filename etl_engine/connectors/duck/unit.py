@@ -239,7 +239,7 @@ class DuckdbUnit(Unit):
         column, reason = found[min(found)]
         value = str(table.column(column)[min(found)])[:_SHOWN_CHARACTERS]
         return Rejected(
-            f"Row {before + min(found) + 1}: the value {value!r} in the column {column} {reason}",
+            f"Row {before + min(found) + 1}: the value {value!r} in the column {column} {reason}: {error.message}",
             kind=KIND,
             hint="Repair it, widen the column of the target, or keep such rows apart with --on-reject quarantine.",
             context={"column": column},

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from etl_engine.connectors.files.folder import Item, Sink
 from etl_engine.connectors.files.formats import Shape
 from etl_engine.connectors.files.stored import arrow_schema
 from etl_engine.connectors.hexadecimal import to_hexadecimal
+from etl_engine.connectors.rows import Foreseen, Rows
 from etl_engine.errors import Rejected
 from etl_engine.model.table import Column, Family, Type
 
@@ -52,6 +53,18 @@ def _floats(array: pa.Array) -> pa.Array:
     for said, meant in (("nan", "NaN"), ("-nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity")):
         made = pc.if_else(pc.equal(made, said), meant, made)
     return made
+
+
+def foreseen_nulls(rows: Rows | None, names: Sequence[str], columns: Sequence[Column], table: str) -> Foreseen:
+    """What a row may be refused for is a NULL; any other failure is not a row's."""
+    needed = {one.name for one in columns if not one.nullable}
+    found: dict[int, tuple[str, str]] = {}
+    for batch in rows.batches() if rows else ():
+        for number, name in enumerate(names):
+            if name in needed and batch.column(number).null_count:
+                missing = pc.indices_nonzero(batch.column(number).is_null()).to_pylist()
+                found |= dict.fromkeys(missing, (name, f"is NULL, and {table} takes none there"))
+    return found
 
 
 class Files:

@@ -1,7 +1,6 @@
 """One step of a copy into files: they appear, and then the manifest makes them count, all at once."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import uuid4
 
@@ -19,10 +18,10 @@ from etl_engine.connectors.files.manifest import (
     rejects_text,
     write_beside,
 )
-from etl_engine.connectors.files.out import NULL_REFUSED, Files
+from etl_engine.connectors.files.out import Files, foreseen_nulls
 from etl_engine.connectors.files.stage import Seen, Stage, drop_seen, remembered
-from etl_engine.connectors.rows import Claim, Entry, Place, Reject, Rows, Unit, UnknownCommit
-from etl_engine.errors import NotCapable, Refused, Rejected, Stale, Throttled, Unreachable
+from etl_engine.connectors.rows import Claim, Entry, Foreseen, Place, Reject, Rows, Unit, UnknownCommit
+from etl_engine.errors import NotCapable, Stale, Throttled, Unreachable
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
 
@@ -109,15 +108,10 @@ class FilesUnit(Unit):
         self._replacing = True
         self._key = tuple(key)
 
-    @contextlib.contextmanager
-    def attempt(self) -> Iterator[None]:
-        """What a row may be refused for is looked at before anything is written; any other failure is not a row's."""
-        try:
-            yield
-        except Rejected as error:
-            if error.native_code == NULL_REFUSED:
-                raise
-            raise Refused(error.message, kind=error.kind, hint=error.hint) from error
+    foresees = True
+
+    def foresee(self, rows: Rows | None, place: Place, columns: Sequence[str], key: Sequence[str]) -> Foreseen:
+        return foreseen_nulls(rows, columns, self._columns or self._ledger.read().columns, self._name)
 
     def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
         self._rejects = tuple(rejects)

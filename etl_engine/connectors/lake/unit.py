@@ -12,7 +12,6 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
@@ -20,7 +19,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from etl_engine.connectors.files.folder import Item, Sink
 from etl_engine.connectors.files.formats import Shape
 from etl_engine.connectors.files.manifest import LEDGER, part_name, rejects_text, write_beside
-from etl_engine.connectors.files.out import NULL_REFUSED, Files
+from etl_engine.connectors.files.out import NULL_REFUSED, Files, foreseen_nulls
 from etl_engine.connectors.files.stage import Seen, Stage, drop_seen, remembered
 from etl_engine.connectors.lake.newest import keep_newest
 from etl_engine.connectors.lake.place import KEY, Lake
@@ -142,15 +141,7 @@ class LakeUnit(Unit):
     foresees = True
 
     def foresee(self, rows: Rows | None, place: Place, columns: Sequence[str], key: Sequence[str]) -> Foreseen:
-        """What a row may be refused for is a NULL; any other failure is not a row's."""
-        needed = {one.name for one in self._columns() if not one.nullable}
-        found: dict[int, tuple[str, str]] = {}
-        for batch in rows.batches() if rows else ():
-            for number, name in enumerate(columns):
-                if name in needed and batch.column(number).null_count:
-                    missing = pc.indices_nonzero(batch.column(number).is_null()).to_pylist()
-                    found |= dict.fromkeys(missing, (name, f"is NULL, and {self._name} takes none there"))
-        return found
+        return foreseen_nulls(rows, columns, self._columns(), self._name)
 
     def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
         self._rejects = tuple(rejects)

@@ -85,8 +85,8 @@ class Ledger:
         try:
             session.change(
                 f"INSERT IGNORE INTO {streams} (stream, epoch, run_id, running, terms, plan, intent) "  # noqa: S608
-                "VALUES (%s, 0, '', FALSE, '', '', '')",
-                (stream,),
+                "VALUES (%s, %s, '', FALSE, '', '', '')",
+                (stream, self._last_epoch(stream)),
             )
             session.run("START TRANSACTION")
             epoch, run_id, running, was, plan = session.one(
@@ -135,7 +135,7 @@ class Ledger:
         if run_id:
             query, values = f"{query} AND run_id = %s ORDER BY seq", [stream, run_id]
         else:
-            query += " AND moment IS NOT NULL ORDER BY committed_at DESC, epoch DESC, seq DESC LIMIT 1"
+            query += " AND moment IS NOT NULL ORDER BY epoch DESC, seq DESC, committed_at DESC LIMIT 1"
         return [entry_of(row) for row in self._session.rows(query, values)]
 
     def intend(self, claim: Claim, intent: str) -> None:
@@ -229,6 +229,11 @@ class Ledger:
         finally:
             session.rollback()
         return bool(given_up)
+
+    def _last_epoch(self, stream: str) -> int:
+        """Epochs tell what came last, whatever the clock says: they go on also where the streams were lost."""
+        query = f"SELECT COALESCE(MAX(epoch), 0) FROM {self.table(LEDGER)} WHERE stream = %s"  # noqa: S608
+        return int(self._session.one(query, (stream,))[0])
 
     def _epoch(self, stream: str) -> int:
         found = self._session.rows(f"SELECT epoch FROM {self.table(STREAMS)} WHERE stream = %s", (stream,))  # noqa: S608

@@ -36,6 +36,8 @@ _TOO_LARGE = 1301
 class MysqlSource(Source):
     """One session that reads."""
 
+    reads_pieces = compares_pieces = True
+
     def __init__(self, session: Session) -> None:
         self._session = session
         self._follower: Follower | None = None
@@ -96,6 +98,8 @@ class MysqlSource(Source):
 
     def fingerprint(self, selection: Selection, columns: Sequence[Column], *, each: bool) -> Fingerprint:
         where = ""
+        if selection.piece:
+            where = self._where(selection, self.describe(Selection(selection.table, columns=selection.piece.key)))
         if selection.look and selection.look.nulls == "exclude":
             where = f" WHERE {back_quoted(selection.look.column)} IS NOT NULL"
         return hashes.fingerprint(self._session, self._relation(selection) + where, columns, each=each)

@@ -92,9 +92,9 @@ class Ledger:
         session.run("BEGIN", "SET LOCAL lock_timeout = '30s'")
         try:
             session.rows(
-                f"INSERT INTO {streams} (stream, epoch, run_id, running, terms) VALUES (%s, 0, '', false, '') "  # noqa: S608
+                f"INSERT INTO {streams} (stream, epoch, run_id, running, terms) VALUES (%s, %s, '', false, '') "  # noqa: S608
                 "ON CONFLICT DO NOTHING RETURNING 1",
-                (stream,),
+                (stream, self._last_epoch(stream)),
             )
             epoch, run_id, running, was, plan = session.one(
                 f"SELECT epoch, run_id, running, terms, plan FROM {streams} WHERE stream = %s FOR UPDATE",  # noqa: S608
@@ -141,7 +141,7 @@ class Ledger:
         if run_id:
             query, values = f"{query} AND run_id = %s ORDER BY seq", [stream, run_id]
         else:
-            query += " AND moment IS NOT NULL ORDER BY committed_at DESC, epoch DESC, seq DESC LIMIT 1"
+            query += " AND moment IS NOT NULL ORDER BY epoch DESC, seq DESC, committed_at DESC LIMIT 1"
         return [entry_of(row) for row in self._session.rows(query, values)]
 
     def record(self, claim: Claim, entry: Entry) -> None:
@@ -182,6 +182,11 @@ class Ledger:
                 "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
                 [(claim.stream, batch_id, claim.run_id, one.row, *map(_storable, _texts(one))) for one in rejects],
             )
+
+    def _last_epoch(self, stream: str) -> int:
+        """Epochs tell what came last, whatever the clock says: they go on also where the streams were lost."""
+        query = f"SELECT coalesce(max(epoch), 0) FROM {self.table(LEDGER)} WHERE stream = %s"  # noqa: S608
+        return int(self._session.one(query, (stream,))[0])
 
     def _epoch(self, stream: str) -> int:
         found = self._session.rows(f"SELECT epoch FROM {self.table(STREAMS)} WHERE stream = %s", (stream,))  # noqa: S608

@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import psycopg2
 
@@ -43,6 +44,8 @@ _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 class PostgresqlSource(Source):
     """One session that reads."""
+
+    reads_pieces = compares_pieces = True
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -136,6 +139,9 @@ class PostgresqlSource(Source):
 
     def fingerprint(self, selection: Selection, columns: Sequence[Column], *, each: bool) -> Fingerprint:
         where = ""
+        if selection.piece:
+            table = self.describe_inside(Selection(selection.table, columns=selection.piece.key))
+            where = self._where(selection, replace(table, key=selection.piece.key))
         if selection.look and selection.look.nulls == "exclude":
             where = f" WHERE {double_quoted(selection.look.column)} IS NOT NULL"
         return hashes.fingerprint(self._session, self._relation(selection) + where, columns, each=each)

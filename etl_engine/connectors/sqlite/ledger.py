@@ -65,9 +65,11 @@ class Ledger:
         session.run("BEGIN IMMEDIATE", doing="claiming the copy")
         try:
             session.run(*_TABLES, doing="making the ledger")
+            # Epochs tell what came last, whatever the clock says: they go on also where the streams were lost.
             session.run_with(
-                f"INSERT INTO {STREAMS} (stream, epoch, run_id, running, terms) VALUES (?, 0, '', 0, '') "  # noqa: S608
-                "ON CONFLICT DO NOTHING",
+                f"INSERT INTO {STREAMS} (stream, epoch, run_id, running, terms) "  # noqa: S608
+                f"SELECT ?, coalesce(max(epoch), 0), '', 0, '' FROM {LEDGER} WHERE stream = ? ON CONFLICT DO NOTHING",
+                stream,
                 stream,
             )
             epoch, run_id, running, was, plan = session.one(
@@ -116,7 +118,7 @@ class Ledger:
         if run_id:
             found = self._session.rows(f"{_ENTRIES} AND run_id = ? ORDER BY seq", (stream, run_id))
         else:
-            last = " AND moment IS NOT NULL ORDER BY committed_at DESC, epoch DESC, seq DESC LIMIT 1"
+            last = " AND moment IS NOT NULL ORDER BY epoch DESC, seq DESC, committed_at DESC LIMIT 1"
             found = self._session.rows(_ENTRIES + last, (stream,))
         return [ledger_rows.entry(row) for row in found]
 

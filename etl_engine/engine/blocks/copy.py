@@ -102,6 +102,14 @@ class _Journal:
             f"{receipt.mode}: {written:,} rows from {receipt.source} into {receipt.target}, {receipt.bytes:,} bytes, "
             f"{parts} committed, lane {receipt.lane} ({receipt.form})",
         )
+        found = receipt.reconciliation
+        if found is not None:
+            note(
+                Level.INFO if found.equal or found.applied else Level.WARNING,
+                Origin.TARGET,
+                f"Reconciled: {found.missing:,} rows missing, {found.changed:,} with other values, {found.surplus:,} "
+                f"only there; {found.inserted:,} inserted, {found.updated:,} updated, {found.deleted:,} deleted",
+            )
         if receipt.verification is not None and not receipt.verification.equal:
             note(Level.ERROR, Origin.TARGET, "The two sides differ after the copy")
         return Output(
