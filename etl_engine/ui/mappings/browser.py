@@ -7,10 +7,12 @@ import reflex as rx
 from reflex.event import no_args_event_spec, passthrough_event_spec
 
 from etl_engine.ui.components import modal
+from etl_engine.ui.mappings.grid import Side
 from etl_engine.ui.mappings.screen import Column, Field, Link
 
 _QUERY = rx.asset("query.jsx", shared=True)
 _BOARD = rx.asset("board.jsx", shared=True)
+_ROWS = rx.asset("rows.jsx", shared=True)
 _GUARD = rx.asset("guard.jsx", shared=True)
 _NEEDS = modal.Modal  # the guard's script imports that one's
 
@@ -57,6 +59,17 @@ class Board(rx.Component):
     on_field: rx.EventHandler[passthrough_event_spec(str)]
 
 
+class RowsTable(rx.Component):
+    """Rows of the source, and beside them what the mapping makes of them."""
+
+    library = _ROWS.importable_path
+    tag = "RowsTable"
+
+    given: rx.Var[Side]
+    made: rx.Var[Side]
+    refusals: rx.Var[list[str]]
+
+
 class Guard(rx.Component):
     """Asks before changes are left; Ctrl+S, Ctrl+Z, Ctrl+Y."""
 
@@ -83,4 +96,5 @@ class Heard(rx.Component):
 query_editor = QueryEditor.create
 board = Board.create
 guard = Guard.create
+rows_table = RowsTable.create
 heard = Heard.create

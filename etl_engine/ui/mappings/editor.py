@@ -15,6 +15,7 @@ from etl_engine.ui.mappings import samples
 from etl_engine.ui.mappings.address import NEW, mapping_address, mapping_of
 from etl_engine.ui.mappings.draft import NAMES
 from etl_engine.ui.mappings.lines import LineEvents
+from etl_engine.ui.mappings.screen import plainly
 from etl_engine.ui.props import event
 from etl_engine.ui.runs.address import run_address
 from etl_engine.ui.schemas.form import SchemaForm
@@ -250,7 +251,7 @@ class Editor(LineEvents, rx.State):
                 return
             self._tries += 1
             mine, schema_id = self._tries, self.draft.schema
-            sample, rules = samples.kept(self._tab()), [drafts.as_rule(one) for one in self._rules]
+            sample, rules = samples.kept(self._tab()), self._as_rules()
         try:
             found = await ask(lambda ctx: mapping_drafts.tried(ctx, sample, schema_id, rules))
         except AskError as error:
@@ -274,7 +275,7 @@ class Editor(LineEvents, rx.State):
             self.saving, self.refused = True, {}
             place, seen = self.place, None if then == "over" else self._seen
             document = drafts.as_document(self.draft, self._query)
-            rules, written = [drafts.as_rule(one) for one in self._rules], self._written()
+            rules, written = self._as_rules(), self._written()
         key = "" if place == NEW else place
         try:
             found = await ask(lambda ctx: mapping_drafts.save(ctx, document, rules, mapping_id=key, seen=seen))
@@ -326,6 +327,9 @@ class Editor(LineEvents, rx.State):
             return
         nudge()
         yield rx.redirect(run_address(made.id))
+
+    def _as_rules(self) -> list[dict[str, Any]]:
+        return [drafts.as_rule(one) for one in plainly(self._rules)]
 
     def _tab(self) -> str:
         return str(self.router.session.client_token)

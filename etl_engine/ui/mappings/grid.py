@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from etl_engine.model.preview import Preview, PreviewColumn
+from etl_engine.model.preview import Cells, Preview, PreviewColumn
 
 _LONGEST = 240  # characters of a cell on the screen
 
@@ -13,71 +13,40 @@ class Head:
 
     name: str
     native: str
-    side: str  # source | result
 
 
 @dataclass
-class Cell:
-    """One value."""
+class Side:
+    """Columns and rows of one of the two sides; each is sent again only when it changes."""
 
-    text: str
-    tone: str = ""  # null | bad | result
-
-
-@dataclass
-class Line:
-    """One row."""
-
-    number: int
-    cells: list[Cell]
-    refusal: str = ""
+    heads: list[Head] = field(default_factory=list)
+    rows: list[Cells | None] = field(default_factory=list)  # None: the row is kept apart
 
 
 @dataclass
 class Grid:
-    """All of it."""
+    """What is said about both."""
 
-    heads: list[Head] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    sources: int = 0  # how many of the heads
-    results: int = 0
     said: str = ""
     told: str = ""  # what the mapping does to them
     tone: str = "idle"
+    refusals: list[str] = field(default_factory=list)  # by row; empty where it fits
 
 
-def grid_of(shown: Preview | None, rows_read: bool) -> Grid:
+def sides_of(shown: Preview | None, rows_read: bool) -> tuple[Grid, Side, Side]:
     """Nothing where no rows were read yet."""
     if shown is None or not rows_read:
-        return Grid()
-    result = shown.result if shown.result and shown.result.columns else None
-    refusals: dict[int, list[str]] = {}
-    wrong: set[tuple[int, str]] = set()
-    for reject in result.rejects if result else []:
-        refusals.setdefault(reject.row, []).append(f"{reject.column}: {reject.value!r} {reject.reason}")
-        wrong.add((reject.row, reject.column))
-    lines = []
-    for place, row in enumerate(shown.rows):
-        number, cells = place + 1, [_cell(text, "source") for text in row]
-        if result:
-            made = result.rows[place]
-            cells += (
-                [_cell(text, "result") for text in made]
-                if made is not None
-                else [Cell("✕" if (number, one.name) in wrong else "", "bad") for one in result.columns]
-            )
-        lines.append(Line(number, cells, "; ".join(refusals.get(number, []))[:600]))
-    heads = [_head(one, "source") for one in shown.columns]
-    heads += [_head(one, "result") for one in result.columns] if result else []
-    return Grid(
-        heads,
-        lines,
-        len(shown.columns),
-        len(result.columns) if result else 0,
-        _said(shown),
-        _told(shown, len(refusals)) if result else "",
-        "warn" if refusals else "ok",
-    )
+        return Grid(), Side(), Side()
+    given = Side([_head(one) for one in shown.columns], [_short(row) for row in shown.rows])
+    result = shown.result
+    if result is None or not result.columns:
+        return Grid(_said(shown)), given, Side()
+    reasons: dict[int, list[str]] = {}
+    for reject in result.rejects:
+        reasons.setdefault(reject.row, []).append(f"{reject.column}: {reject.value!r} {reject.reason}")
+    refusals = ["; ".join(reasons.get(place + 1, []))[:600] for place in range(len(shown.rows))]
+    made = Side([_head(one) for one in result.columns], [row and _short(row) for row in result.rows])
+    return Grid(_said(shown), _told(shown, len(reasons)), "warn" if reasons else "ok", refusals), given, made
 
 
 def _said(shown: Preview) -> str:
@@ -96,11 +65,9 @@ def _told(shown: Preview, refused: int) -> str:
     return "; ".join([said, *(f"{number} {what}" for what, number in counts.items() if number)])
 
 
-def _head(column: PreviewColumn, side: str) -> Head:
-    return Head(column.name, column.native, side)
+def _head(column: PreviewColumn) -> Head:
+    return Head(column.name, column.native)
 
 
-def _cell(text: str | None, tone: str = "") -> Cell:
-    if text is None:
-        return Cell("NULL", f"{tone} null".strip())
-    return Cell(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…", tone)
+def _short(row: Cells) -> Cells:
+    return [text if text is None or len(text) <= _LONGEST else text[: _LONGEST - 1] + "…" for text in row]

@@ -4,10 +4,12 @@ from typing import Any
 
 import reflex as rx
 
+from etl_engine.ui.mappings.browser import rows_table
 from etl_engine.ui.mappings.editor import Editor
-from etl_engine.ui.mappings.grid import Cell, Head, Line
 
-Shown: Any = Editor.grid
+Shown: Any = Editor.grid  # Vars here
+Given: Any = Editor.given
+Made: Any = Editor.made
 
 
 def rows_part() -> rx.Component:
@@ -30,10 +32,10 @@ def rows_part() -> rx.Component:
             rx.el.h2("Rows"),
             rx.el.p(Shown.said, class_name="hint"),
             rx.cond(Shown.told != "", told),
-            rx.cond(Shown.results > 0, _sides()),
+            rx.cond(Made.heads.length() > 0, _sides()),
             class_name="part-head",
         ),
-        rx.cond(Shown.heads.length() > 0, _table(), nothing),
+        rx.cond(Given.heads.length() > 0, rows_table(given=Given, made=Made, refusals=Shown.refusals), nothing),
         class_name="card mapping-part rows-part",
     )
 
@@ -52,57 +54,3 @@ def _sides() -> rx.Component:
         side("result", "Result"),
         class_name="sides",
     )
-
-
-def _table() -> rx.Component:
-    groups = rx.el.tr(
-        rx.el.td(),
-        rx.el.th("Source", col_span=Shown.sources, scope="colgroup", class_name="source"),
-        rx.cond(Shown.results > 0, rx.el.th("Result", col_span=Shown.results, scope="colgroup", class_name="result")),
-        class_name="groups",
-    )
-    return rx.el.div(
-        rx.el.table(
-            rx.el.caption("The first rows", class_name="visually-hidden"),
-            rx.el.thead(
-                groups,
-                rx.el.tr(rx.el.th("#", scope="col"), rx.foreach(Shown.heads, _head)),
-            ),
-            rx.el.tbody(rx.foreach(Shown.lines, _line)),
-        ),
-        role="region",
-        aria_label="The first rows",
-        tab_index=0,
-        class_name="preview-box",
-    )
-
-
-def _head(head: Head) -> rx.Component:
-    return rx.el.th(head.name, rx.el.small(head.native), scope="col", class_name=head.side)
-
-
-def _line(line: Line) -> rx.Component:
-    return rx.fragment(
-        rx.el.tr(
-            rx.el.th(line.number, scope="row"),
-            rx.foreach(line.cells, _cell),
-            class_name=rx.cond(line.refusal != "", "refused", ""),
-        ),
-        rx.cond(
-            line.refusal != "",
-            rx.el.tr(
-                rx.el.td(),
-                rx.el.td(
-                    rx.icon("triangle-alert", size=13, aria_hidden="true"),
-                    line.refusal,
-                    col_span=Shown.sources + Shown.results,
-                ),
-                class_name="refusal-line",
-            ),
-        ),
-        key=line.number,
-    )
-
-
-def _cell(cell: Cell) -> rx.Component:
-    return rx.el.td(cell.text, class_name=cell.tone)

@@ -3,7 +3,7 @@
 import copy
 import difflib
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import reflex as rx
 
@@ -11,10 +11,11 @@ from etl_engine.model.schema import SchemaColumn
 from etl_engine.services.mapping_drafts import Opened, Tried
 from etl_engine.ui.mappings import draft as drafts
 from etl_engine.ui.mappings.draft import OPTIONS, STEPS, Draft, Rule, Step
-from etl_engine.ui.mappings.grid import Grid, grid_of
+from etl_engine.ui.mappings.grid import Grid, Side, sides_of
 from etl_engine.ui.mappings.options import Choice, Panel, inputs_of, step_panels
 from etl_engine.ui.session import Trouble
 
+T = TypeVar("T")
 _KEPT = 100  # steps that can be taken back
 _ALIKE = 0.82  # how near two names must be to be mapped without being equal
 
@@ -105,6 +106,8 @@ class EditorScreen(rx.State, mixin=True):
     links: rx.Field[list[Link]] = rx.field(default_factory=list)
     panel: Panel = Panel()
     grid: Grid = Grid()
+    given: Side = Side()  # the rows of the source,
+    made: Side = Side()  # and what becomes of them
     wrong: rx.Field[list[Wrong]] = rx.field(default_factory=list)
     refused: rx.Field[dict[str, str]] = rx.field(default_factory=dict)  # by input, what a service said no to
 
@@ -156,7 +159,8 @@ class EditorScreen(rx.State, mixin=True):
         self._rules = [drafts.of_rule(one, self._named()) for one in found.rules]
         self._past, self._future, self._merging, self._chosen, self._field = [], [], "", "", ""
         self._columns, self._problems, self._looked, self._rows = [], [], ("", ""), False
-        self.tables, self.grid, self.columns, self.panel = {}, Grid(), [], Panel()
+        self.tables, self.columns, self.panel = {}, [], Panel()
+        self.grid, self.given, self.made = Grid(), Side(), Side()
         self.query_trouble, self.outdated, self.refused = Trouble(), False, {}
         self.looking = self.saving = False
         self._saved = self._written()
@@ -178,7 +182,7 @@ class EditorScreen(rx.State, mixin=True):
 
     def _written(self) -> str:
         """Everything that would be stored, to see whether it is stored."""
-        return repr((asdict(self.draft), self._query, [drafts.as_rule(one) for one in self._rules]))
+        return repr((asdict(self.draft), self._query, [drafts.as_rule(one) for one in plainly(self._rules)]))
 
     def _remember(self, merging: str = "") -> None:
         """What is there can be taken back, whatever comes next."""
@@ -271,28 +275,29 @@ class EditorScreen(rx.State, mixin=True):
                 Column(one.name, one.native, (first[place] or "")[:60] if first else "")
                 for place, one in enumerate(shown.columns)
             ]
-        self._show(grid=grid_of(shown, self._rows))
+        grid, given, made = sides_of(shown, self._rows)
+        self._show(grid=grid, given=given, made=made)
         self._draw()
 
     def _draw(self) -> None:
         """Everything that follows from what there is."""
-        by_rule = self._by_rule()
+        by_rule, rules = self._by_rule(), plainly(self._rules)
         known = {one.name for one in self.columns if one.native}
-        used = [name for rule in self._rules for name in rule.sources]
-        columns = [replace(one, used=one.name in used) for one in self.columns if one.native]
+        used = [name for rule in rules for name in rule.sources]
+        columns = [replace(one, used=one.name in used) for one in plainly(self.columns) if one.native]
         columns += [Column(name, "", used=True) for name in dict.fromkeys(used) if name not in known]
-        links = [
-            Link(one.id, one.type, drafts.said(one), list(one.sources), list(one.targets), one.id in by_rule)
-            for one in self._rules
-        ]
+        filling = {name: rule for rule in reversed(rules) for name in rule.targets}
         self._show(
             columns=columns,
-            links=links,
-            fields=[self._drawn(one, by_rule) for one in self._columns],
-            panel=self._panel(by_rule),
-            wrong=self._wrongs(),
+            links=[
+                Link(one.id, one.type, drafts.said(one), list(one.sources), list(one.targets), one.id in by_rule)
+                for one in rules
+            ],
+            fields=[_drawn(one, filling.get(one.name), by_rule) for one in plainly(self._columns)],
+            panel=self._panel(by_rule, filling),
+            wrong=self._wrongs(by_rule, filling),
             dirty=self._written() != self._saved,
-            outdated=bool(self.grid.heads) and self._looked != (self.draft.source, self._query),
+            outdated=self._rows and self._looked != (self.draft.source, self._query),
             can_undo=bool(self._past),
             can_redo=bool(self._future),
         )
@@ -303,44 +308,29 @@ class EditorScreen(rx.State, mixin=True):
             if getattr(self, name) != value:
                 setattr(self, name, value)
 
-    def _drawn(self, column: SchemaColumn, by_rule: dict[str, dict[str, str]]) -> Field:
-        rule = self._filling(column.name)
-        said = ""
-        if rule:
-            told = drafts.said(rule)
-            said = " + ".join(rule.sources) + (f" · {told}" if told and rule.sources else told)
-        return Field(
-            column.name,
-            column.data_type,
-            column.required,
-            column.key,
-            rule.id if rule else "",
-            said,
-            bool(rule and rule.id in by_rule),
-        )
-
     def _by_rule(self) -> dict[str, dict[str, str]]:
         """What is wrong, by column mapping and by the place in it."""
-        found: dict[str, dict[str, str]] = {}
+        rules, found = plainly(self._rules), dict[str, dict[str, str]]()
         for pointer, words, fix in self._problems:
             parts = pointer.strip("/").split("/")
             if parts[0] == "column_mappings" and len(parts) > 1 and parts[1].isdigit():
                 place = int(parts[1])
-                if place < len(self._rules):
-                    at = found.setdefault(self._rules[place].id, {})
+                if place < len(rules):
+                    at = found.setdefault(rules[place].id, {})
                     at.setdefault("/".join(parts[2:]), f"{words[:1].upper()}{words[1:]}. {fix}".strip())
         return found
 
-    def _panel(self, by_rule: dict[str, dict[str, str]]) -> Panel:
-        names = [one.name for one in self.columns]
-        rule = self._rule(self._chosen)
+    def _panel(self, by_rule: dict[str, dict[str, str]], filling: dict[str, Rule]) -> Panel:
+        names = [one.name for one in plainly(self.columns)]
+        rule = next((one for one in plainly(self._rules) if one.id == self._chosen), None)
         if rule is None:
             return Panel(target=self._field, more_sources=names) if self._field else Panel()
         problems = by_rule.get(rule.id, {})
-        moments = any(one.name in rule.targets and one.data_type in _MOMENTS for one in self._columns)
+        fields = plainly(self._columns)
+        moments = any(one.name in rule.targets and one.data_type in _MOMENTS for one in fields)
         inputs, steps = inputs_of(rule, problems, moments=moments), step_panels(rule, problems)
         shown = {one.problem for one in [*inputs, *(one for step in steps for one in step.inputs)]}
-        free = [one.name for one in self._columns if not self._filling(one.name)]
+        free = [one.name for one in fields if one.name not in filling]
         return Panel(
             id=rule.id,
             type=rule.type,
@@ -354,7 +344,7 @@ class EditorScreen(rx.State, mixin=True):
             problems=[words for words in problems.values() if words not in shown],
         )
 
-    def _wrongs(self) -> list[Wrong]:
+    def _wrongs(self, by_rule: dict[str, dict[str, str]], filling: dict[str, Rule]) -> list[Wrong]:
         """Everything that keeps it from running, each with the place to go to."""
         here = self.draft
         said = [
@@ -366,14 +356,14 @@ class EditorScreen(rx.State, mixin=True):
             (self._needs_key(), "mode", "Merge needs key columns, and the schema has none", "Mark them, or append."),
         ]
         found = [Wrong(f"page-{name}", words, fix, input=name) for on, name, words, fix in said if on]
-        for rule_id, problems in self._by_rule().items():
-            rule = self._rule(rule_id)
-            who = ", ".join(rule.targets) if rule else ""
+        names = {one.id: ", ".join(one.targets) for one in plainly(self._rules)}
+        for rule_id, problems in by_rule.items():
+            who = names[rule_id]
             found += [Wrong(f"{rule_id}-{at}", who, words, rule=rule_id) for at, words in problems.items()]
         found += [
             Wrong(f"field-{one.name}", one.name, "Needs a value, and nothing fills it.", field=one.name)
-            for one in self._columns
-            if not one.nullable and not self._filling(one.name)
+            for one in plainly(self._columns)
+            if not one.nullable and one.name not in filling
         ]
         if self._columns and not self._rules and not any(one.field for one in found):
             found.append(Wrong("no-rules", "No field is filled", "Draw a line from a column to a field.", input="auto"))
@@ -381,6 +371,20 @@ class EditorScreen(rx.State, mixin=True):
 
     def _needs_key(self) -> bool:
         return self.draft.mode == "merge" and bool(self._columns) and not any(one.key for one in self._columns)
+
+
+def _drawn(column: SchemaColumn, rule: Rule | None, by_rule: dict[str, dict[str, str]]) -> Field:
+    told = drafts.said(rule) if rule else ""
+    sources = " + ".join(rule.sources) if rule else ""
+    said = " · ".join(part for part in (sources, told) if part)
+    shown = Field(column.name, column.data_type, column.required, column.key, said=said)
+    return replace(shown, rule=rule.id, problem=rule.id in by_rule) if rule else shown
+
+
+def plainly(values: list[T]) -> list[T]:
+    """A list of a State to be read, without what watches it for changes: that makes reading forty times slower."""
+    found: list[T] = getattr(values, "__wrapped__", values)
+    return found
 
 
 def _plain(name: str) -> str:
