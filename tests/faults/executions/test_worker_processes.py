@@ -163,6 +163,9 @@ def test_a_worker_tells_its_health_and_its_figures(ctx: Context, tmp_path: Path)
         assert 'etl_executions{status="success"} 1.0' in figures
         assert 'etl_worker_slots{state="free"}' in figures
         assert "etl_store_up 1.0" in figures
+        mine = os.getpriority(os.PRIO_PROCESS, service.pid)
+        assert service.slots()
+        assert all(os.getpriority(os.PRIO_PROCESS, pid) > mine for pid in service.slots()), "runs give way"
 
 
 def test_a_worker_tells_of_a_failure(ctx: Context, pair: Pair, tmp_path: Path) -> None:
