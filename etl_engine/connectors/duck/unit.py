@@ -1,6 +1,5 @@
 """One transaction in DuckDB: rows, ledger line and cursor, together or not at all."""
 
-import contextlib
 from collections.abc import Sequence
 
 import duckdb
@@ -12,6 +11,7 @@ from etl_engine.connectors.duck.foreseeing import AT, Rules, changed, unreadable
 from etl_engine.connectors.duck.ledger import SEEN, Ledger
 from etl_engine.connectors.duck.refusals import KIND, translated
 from etl_engine.connectors.duck.session import Session
+from etl_engine.connectors.duck.showing import shown
 from etl_engine.connectors.duck.types import house_type, is_nested, writing
 from etl_engine.connectors.names import double_quoted
 from etl_engine.connectors.rows import ROW, Claim, Entry, Foreseen, Place, Reject, Rows, Unit, UnknownCommit
@@ -66,16 +66,14 @@ class DuckdbUnit(Unit):
         taken = 0
         for batch in rows.batches():
             table = pa.Table.from_arrays(list(map(_readable, batch.columns)), names=list(columns))
-            self._session.connection.register(_COMING, table)
             try:
-                for name, native in nested:
-                    self._insist_on_whole(name, native, taken)
-                taken += self._affected(insert)
+                with shown(self._session.connection, _COMING, table):
+                    for name, native in nested:
+                        self._insist_on_whole(name, native, taken)
+                    taken += self._affected(insert)
             except Rejected as error:
                 raise self._with_its_row(error, table, [(one, natives[one]) for one in columns], taken) from error
-            finally:
-                with contextlib.suppress(duckdb.Error):
-                    self._session.connection.unregister(_COMING)
+            del batch, table
             faultpoint("copy.loading")
         return taken
 
@@ -92,17 +90,13 @@ class DuckdbUnit(Unit):
         (batch,) = rows.batches()
         numbers = pa.array(range(batch.num_rows), pa.int64())
         table = pa.Table.from_arrays([*map(_readable, batch.columns), numbers], names=[*columns, AT])
-        connection.register(_LOOKED_AT, table)
-        try:
+        with shown(connection, _LOOKED_AT, table):
             found = dict(unreadable(self._session, _LOOKED_AT, [(one, natives[one]) for one in columns]))
             if place is not Place.STAGE:
                 made = ", ".join(f"{_written(one, natives[one])} AS {double_quoted(one)}" for one in columns)
                 wrong = f"WHERE {AT} NOT IN ({', '.join(map(str, found))})" if found else ""
                 typed = f"(SELECT {made}, {AT} FROM {_LOOKED_AT} {wrong})"  # noqa: S608
                 found |= Rules(self._session, self._name, columns, ()).broken_by(typed)
-        finally:
-            with contextlib.suppress(duckdb.Error):
-                connection.unregister(_LOOKED_AT)
         return found
 
     def keep_apart(self, batch_id: str, rejects: Sequence[Reject]) -> None:
@@ -228,12 +222,8 @@ class DuckdbUnit(Unit):
         """The transaction is over, and the rows are still there to be asked which of them it was."""
         self._session.rollback()
         numbered = table.append_column(AT, pa.array(range(table.num_rows), pa.int64()))
-        self._session.connection.register(_LOOKED_AT, numbered)
-        try:
+        with shown(self._session.connection, _LOOKED_AT, numbered):
             found = unreadable(self._session, _LOOKED_AT, natives)
-        finally:
-            with contextlib.suppress(duckdb.Error):
-                self._session.connection.unregister(_LOOKED_AT)
         if not found:
             return error
         column, reason = found[min(found)]

@@ -20,7 +20,8 @@ from etl_engine.errors import Rejected
 from etl_engine.model.table import Column, Family, Type
 
 # Rows are collected into row groups of about so many bytes: readers skip and decompress by the group.
-GROUP_BYTES = 16 << 20
+GROUP_BYTES = 8 << 20
+_PIECE = 1 << 20  # is handed over at a time
 _GROUP_ROWS = 1 << 20
 NULL_REFUSED = "not-null"  # by which a row is at fault, and not the disk
 _NO_EXPONENT = 5  # decimal places up to which Arrow writes a number plainly
@@ -151,8 +152,15 @@ class _Parquet:
         self._bytes = 0
         self._rows = 0
         self._schema = arrow_schema(columns)
+        # Of bytes neither is of use, and each would hold two more copies of a large cell.
+        looked_up = [field.name for field in self._schema if not pa.types.is_binary(field.type)]
         self._writer = pq.ParquetWriter(
-            self._out, self._schema, compression="zstd", version="2.6", write_statistics=True
+            self._out,
+            self._schema,
+            compression="zstd",
+            version="2.6",
+            use_dictionary=looked_up,
+            write_statistics=looked_up,
         )
 
     @property
@@ -283,11 +291,12 @@ class _Out(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        part = bytes(data)
+        view = memoryview(data)
         if self.written >= 0:
-            self._sink.write(part)
-            self.written += len(part)
-        return len(part)
+            for start in range(0, len(view), _PIECE):
+                self._sink.write(bytes(view[start : start + _PIECE]))
+            self.written += len(view)
+        return len(view)
 
     def tell(self) -> int:
         return max(self.written, 0)

@@ -5,19 +5,18 @@ from collections.abc import Generator, Iterator, Sequence
 
 import pyarrow as pa
 
-from etl_engine.connectors.arrow_rows import BATCH_BYTES, ArrowRows
+from etl_engine.connectors.arrow_rows import ArrowRows
 from etl_engine.connectors.carriers import carried
 from etl_engine.connectors.files.arrow_in import carried_array
 from etl_engine.connectors.files.looking import Follower, cursor_column
 from etl_engine.connectors.files.prints import fingerprint
 from etl_engine.connectors.files.source import only, shown
 from etl_engine.connectors.lake.place import Lake, LakeTable
+from etl_engine.connectors.lake.reading import scanned
 from etl_engine.connectors.lake.refusals import KIND, told
 from etl_engine.connectors.rows import ARROW, Fingerprint, KeyRange, Rows, Selection, Source, Window
 from etl_engine.errors import BadInput, Cancelled
 from etl_engine.model.table import Column, Table
-
-_MOST_ROWS = 1 << 16
 
 
 class LakeSource(Source):
@@ -89,29 +88,17 @@ def table_batches(
     dataset = table.dataset()
     schema = carried(columns)
     condition = follower.condition() if follower else None
-    with told(table.name, "reading its files", table.lake.secret):
-        # Read ahead of nothing but the next batch: memory stays flat whatever the size of the files.
-        reading = dataset.scanner(
-            columns=[one.name for one in columns],
-            filter=condition,
-            batch_size=_rows_at_once(table),
-            batch_readahead=1,
-            fragment_readahead=1,
-            use_threads=False,
-        ).to_batches()
-        with contextlib.closing(reading) if hasattr(reading, "close") else contextlib.nullcontext():
-            for batch in reading:
-                if callable(check):
-                    check()
-                arrays = [carried_array(batch.column(one.name), one.type) for one in columns]
-                if batch.num_rows:
-                    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _rows_at_once(table: LakeTable) -> int:
-    rows, size = table._count()
-    each = 4 * size / max(rows or 1, 1)  # unpacked, about four times what lies in the file
-    return max(1, min(_MOST_ROWS, int(BATCH_BYTES / max(each, 1))))
+    names = [one.name for one in columns]
+    with (
+        told(table.name, "reading its files", table.lake.secret),
+        contextlib.closing(scanned(dataset, names, condition)) as reading,
+    ):
+        for batch in reading:
+            if callable(check):
+                check()
+            arrays = [carried_array(values, one.type) for values, one in zip(batch.columns, columns, strict=True)]
+            if batch.num_rows:
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 class LakeRows(ArrowRows):
