@@ -123,6 +123,9 @@ def show_outcomes(outcomes: "list[CopyOutcome]") -> None:
             if one.hint:
                 console.print(output.plain(f"  {one.hint}"))
             continue
+        if done.reconciliation:
+            _show_outcome_of_reconciling(one, done.reconciliation)
+            continue
         found = done.verification
         kept = f", {done.rejected:,} kept apart" if done.rejected else ""
         same = "" if found is None else ", both sides equal" if found.equal else ", THE SIDES DIFFER"
@@ -130,6 +133,16 @@ def show_outcomes(outcomes: "list[CopyOutcome]") -> None:
         good = found is None or found.equal
         mark, style = ("✓", "green") if good else ("✗", "bold red")
         console.print(output.plain(f"{mark} {one.table} into {one.target}: {text}"), style=style)
+
+
+def _show_outcome_of_reconciling(one: "CopyOutcome", found: "Reconciliation") -> None:
+    done = (
+        f"; {found.inserted:,} inserted, {found.updated:,} updated, {found.deleted:,} deleted" if found.applied else ""
+    )
+    text = f"{found.missing:,} rows missing, {found.changed:,} with other values, {found.surplus:,} only there{done}"
+    good = found.equal or found.applied
+    mark, style = ("✓", "green") if good else ("✗", "bold red")
+    output.answers().print(output.plain(f"{mark} {one.table} and {one.target}: {text}"), style=style)
 
 
 def _show_verification(receipt: "CopyReceipt") -> None:

@@ -28,7 +28,10 @@ def plan(order: CopyOrder, ends: Ends) -> CopyPlan:
         target, _ = destination.resolve(order.target)
         before = None if order.restart else last_entry(destination, order, target)
         planned = planner.plan(order, source, destination, table, before.moment if before else None)
-        if planned.plan.lane != "relay":
+        if order.reconcile:
+            what = "repaired, each range in a commit of its own" if order.reconcile == "repair" else "reported"
+            planned.plan.notes.append(f"Both sides are compared by ranges of the key; what differs is {what}.")
+        elif planned.plan.lane != "relay":
             from etl_engine.engine import parallel
 
             count = parallel.readers(planned)

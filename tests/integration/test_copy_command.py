@@ -76,6 +76,30 @@ def test_a_copy_its_receipt_and_its_plan(installed: Installation) -> None:
     assert audit.returncode == 0
 
 
+def test_a_report_and_a_repair_of_what_differs(installed: Installation) -> None:
+    words = ["shop", "orders", "warehouse", "--mode", "merge"]
+    assert installed.copy(*words).returncode == 0
+    equal = installed.copy(*words, "--reconcile", "report")
+    assert (equal.returncode, equal.stdout.startswith("✓ Nothing differs")) == (0, True)
+    installed.pair.t("DELETE FROM orders WHERE id = 7", "UPDATE orders SET id = 1000 WHERE id = 8")
+    told = installed.copy(*words, "--reconcile", "report")
+    assert told.returncode == 1
+    said = " ".join(told.stdout.split())
+    assert "2 rows missing at the target, 0 with other values, 1 only there" in said
+    assert said.endswith("missing: 7 missing: 8 surplus: 1000")
+    assert "Nothing was written." in told.stderr
+    kept = installed.copy(*words, "--reconcile", "repair")
+    assert kept.returncode == 0
+    assert "2 inserted, 0 updated, 0 deleted; 1 that only the target has stay" in " ".join(kept.stdout.split())
+    several = ["shop", "warehouse", "--table", "public.orders", "--mode", "merge", "--reconcile"]
+    assert installed.copy(*several, "report").returncode == 1
+    gone = installed.copy(*several, "repair", "--delete-surplus")
+    assert (gone.returncode, "1 deleted" in " ".join(gone.stdout.split())) == (0, True)
+    installed.pair.same("orders")
+    wrong = installed.copy("shop", "orders", "warehouse", "--reconcile", "repair")
+    assert wrong.returncode != 0 and "--mode merge" in wrong.stderr
+
+
 def test_a_query_goes_into_a_table(installed: Installation) -> None:
     query = "SELECT id % 2 AS odd, sum(amount) AS total FROM orders GROUP BY 1"
     done = installed.copy("shop", "warehouse", "totals", "--query", query, "--mode", "replace", "--key", "odd")

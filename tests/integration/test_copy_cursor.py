@@ -77,6 +77,19 @@ def test_a_tie_at_the_border_is_read_once(feed: Feed) -> None:
     feed.judge()
 
 
+def test_a_clock_that_is_set_back_does_not_hide_the_last_run(feed: Feed) -> None:
+    """The target's clock was ahead at the first run; after the second one its streams were lost."""
+    feed.run()
+    feed.pair.t("UPDATE _etl_ledger SET committed_at = committed_at + interval '1 hour'")
+    for number in (1, 2, 3):
+        feed.pair.s(INSERT.format(number, "more"))
+        feed.run()
+        if number == 2:
+            feed.pair.t("DELETE FROM _etl_streams")
+    assert feed.pair.t("SELECT count(DISTINCT batch_id), count(*) FROM _etl_ledger") == "4|4"
+    assert feed.pair.t("SELECT id FROM ev ORDER BY 1") == feed.pair.s("SELECT id FROM ev ORDER BY 1")
+
+
 def test_unchanged_data_is_not_appended_at_every_run(feed: Feed) -> None:
     """Airbyte #82131, ingestr and sling: `>=` with unchanged data."""
     for _ in range(4):
