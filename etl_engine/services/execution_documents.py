@@ -75,6 +75,18 @@ def pending(
     }
 
 
+def never_begun(document: Document, error: EtlError) -> Document:
+    """A new execution that could not even be ordered: failed from the start."""
+    now = document["created_at"]
+    return {
+        **document,
+        "status": Status.FAILED.value,
+        "finished_at": now,
+        "error": failure_of(error).model_dump(),
+        "transitions": [*document["transitions"], _transition(now, Status.FAILED, 1, "", error.message)],
+    }
+
+
 def move(
     ctx: Context, document: Document, to: Status, changes: Mapping[str, Any] | None = None, *, reason: str = ""
 ) -> Document | None:

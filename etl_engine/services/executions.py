@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl_engine.engine import runner
-from etl_engine.errors import BadInput, Conflict, DuplicateKey
+from etl_engine.errors import BadInput, Conflict, DuplicateKey, EtlError
 from etl_engine.model.collections import EXECUTIONS, TASKS
 from etl_engine.model.execution import (
     FINAL,
@@ -20,7 +20,7 @@ from etl_engine.model.execution import (
 )
 from etl_engine.services import access, audit
 from etl_engine.services.context import Context
-from etl_engine.services.execution_documents import answered, move, pending, stored
+from etl_engine.services.execution_documents import answered, move, never_begun, pending, stored
 from etl_engine.store.contract import Document
 
 _ATTEMPTS = 20
@@ -95,16 +95,16 @@ def submit(
     document = pending(
         ctx, subject, graph, trigger=trigger or Trigger(), key=key, series=series, retry_of_id=retry_of_id
     )
-    with audit.recorded(ctx, "execution:submit", document["_id"], subject.name or subject.kind):
-        try:
-            made = ctx.store.insert(EXECUTIONS.name, document)[0]
-        except DuplicateKey:
-            found = _by_key(ctx, key)
-            if found is None:
-                raise
-            return answered(found)
+    made = _inserted(ctx, document)
     ctx.dispatch.wake()
     return answered(made)
+
+
+def refused(ctx: Context, subject: Subject, error: EtlError, *, trigger: Trigger, key: str) -> Execution:
+    """Store as failed what nobody stands by to hear that it cannot be ordered: it is seen, and told, like any other."""
+    access.require(ctx, "execution:submit")
+    document = pending(ctx, subject, Graph(), trigger=trigger, key=key, series="", retry_of_id=None)
+    return answered(_inserted(ctx, never_begun(document, error)))
 
 
 def list_(ctx: Context, query: Query) -> Page:
@@ -182,6 +182,11 @@ def retry(ctx: Context, execution_id: str) -> Execution:
             f"The execution {execution_id} ended well: there is nothing to repeat", hint="Order a new one instead."
         )
     execution = answered(document)
+    if status is Status.FAILED and not execution.graph.nodes:
+        raise Conflict(
+            f"The execution {execution_id} was never begun: there is nothing to go on with",
+            hint="Correct what it was refused for, then order a new one.",
+        )
     if status is Status.PARTIAL and execution.error is None:
         raise Conflict(
             f"The execution {execution_id} was broken off nowhere: it is partial for {execution.counters.rejected:,} "
@@ -215,6 +220,19 @@ def _cancelled(ctx: Context, document: Document) -> Document | None:
         return document
     here = {"_id": document["_id"], "status": status.value, "epoch": document["epoch"]}
     return ctx.store.update(EXECUTIONS.name, here, wish)
+
+
+def _inserted(ctx: Context, document: Document) -> Document:
+    """The document, or the one that was ordered under its key before."""
+    name = document["subject"]["name"] or document["subject"]["kind"]
+    with audit.recorded(ctx, "execution:submit", document["_id"], name):
+        try:
+            return ctx.store.insert(EXECUTIONS.name, document)[0]
+        except DuplicateKey:
+            found = _by_key(ctx, document["key"])
+            if found is None:
+                raise
+            return found
 
 
 def _by_key(ctx: Context, key: str) -> Document | None:

@@ -20,8 +20,8 @@ import structlog
 from etl_engine.errors import BadInput, Conflict, DuplicateKey, EtlError, NotFound, StoreUnavailable
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model import cron
-from etl_engine.model.collections import FIRES, SCHEDULES
-from etl_engine.model.execution import Trigger
+from etl_engine.model.collections import FIRES, MAPPINGS, SCHEDULES
+from etl_engine.model.execution import Subject, Trigger
 from etl_engine.services import access, executions, mappings
 from etl_engine.services.context import Context
 from etl_engine.store.contract import Document
@@ -190,11 +190,16 @@ def _started(ctx: Context, schedule: Document, record: Document) -> dict[str, An
         return {}
     at = record["at"]
     trigger = Trigger(kind="schedule", id=schedule["_id"], name=schedule["name"], fire_time=at)
+    mapping_id, key = schedule["subject"]["id"], _key_of(schedule["_id"], at)
     try:
-        execution = mappings.run(ctx, schedule["subject"]["id"], trigger=trigger, key=_key_of(schedule["_id"], at))
+        execution = mappings.run(ctx, mapping_id, trigger=trigger, key=key)
     except (BadInput, Conflict, NotFound) as error:
-        ctx.store.update(FIRES.name, {"_id": record["_id"]}, {"state": "failed", "reason": _said(error)})
-        return {"last_problem": _said(error)}
+        mapping = ctx.store.get(MAPPINGS.name, mapping_id)
+        subject = Subject(kind="mapping", id=mapping_id, name=mapping["name"] if mapping else schedule["name"])
+        failed = executions.refused(ctx, subject, error, trigger=trigger, key=key)
+        news = {"state": "failed", "reason": _said(error), "execution_id": failed.id}
+        ctx.store.update(FIRES.name, {"_id": record["_id"]}, news)
+        return {"last_problem": _said(error), "last_execution_id": failed.id}
     faultpoint("schedule.ordered")
     ctx.store.update(FIRES.name, {"_id": record["_id"]}, {"execution_id": execution.id})
     return {"last_run_at": at, "last_execution_id": execution.id, "last_problem": None}

@@ -14,8 +14,19 @@ from etl_engine import faultpoints
 from etl_engine.errors import BadInput, Conflict, Denied, NotFound
 from etl_engine.faultpoints import FaultInjected
 from etl_engine.model.collections import EXECUTIONS, FIRES, SCHEDULES
+from etl_engine.model.execution import Status
 from etl_engine.model.schedule import Schedule
-from etl_engine.services import column_mappings, connections, executions, mappings, schedule_fires, schedules, schemas
+from etl_engine.services import (
+    column_mappings,
+    connections,
+    events,
+    executions,
+    mappings,
+    run_overview,
+    schedule_fires,
+    schedules,
+    schemas,
+)
 from etl_engine.services.context import Actor, Context
 from etl_engine.services.schedule_fires import tick
 from etl_engine.workers.scheduler import ACTOR
@@ -272,9 +283,18 @@ def test_a_fire_that_cannot_be_run_says_why_and_the_next_one_is_tried(
     column_mappings.delete(ctx, mapping, rule.id)
     tick(ctx, now=due(made))
     [record] = schedules.fires(ctx, made.id)
-    assert (record.state, record.execution_id) == ("failed", None)
+    assert record.state == "failed"
     assert "The column mappings are missing" in record.reason
-    assert schedules.get(ctx, made.id).last_problem == record.reason
+    now = schedules.get(ctx, made.id)
+    assert (now.last_problem, now.last_run_at, now.last_execution_id) == (record.reason, None, record.execution_id)
+    failed = executions.get(ctx, str(record.execution_id))
+    assert (failed.status, failed.subject.id, failed.trigger.fire_time) == (Status.FAILED, mapping, due(made))
+    assert failed.error is not None and "The column mappings are missing" in failed.error.message
+    assert [one.id for one in run_overview.look(ctx).broken] == [failed.id]
+    told = [event.type for event in events.since(ctx) if event.data.get("execution_id") == failed.id]
+    assert told == ["execution.pending", "execution.failed"]
+    with pytest.raises(Conflict, match="was never begun"):
+        executions.retry(ctx, failed.id)
     column_mappings.append(ctx, mapping, [rule.rule.model_dump()], alone=False)
     tick(ctx, now=due(made, 1))
     assert states(ctx, made) == ["failed", "started"]

@@ -122,7 +122,8 @@ def shown(execution: Execution, tasks: list[TaskRecord], now: dt.datetime) -> Sh
         live=live,
         log_lines=execution.log_lines,
         can_cancel=live and execution.cancel_requested_at is None,
-        can_retry=execution.status in (Status.FAILED, Status.CANCELLED)
+        can_retry=(execution.status is Status.FAILED and bool(execution.graph.nodes))
+        or execution.status is Status.CANCELLED
         or (execution.status is Status.PARTIAL and execution.error is not None),
         tiles=_tiles(execution, now),
         bars=[_bar(execution, task, now) for task in tasks],
