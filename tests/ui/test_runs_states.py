@@ -13,7 +13,7 @@ from etl_engine import wiring
 from etl_engine.connectors.rows import Reject
 from etl_engine.engine.block import Output, Work
 from etl_engine.errors import BadInput
-from etl_engine.model.execution import Counters, Execution, Level, Origin, Status
+from etl_engine.model.execution import Counters, Execution, Level, Origin, Status, Subject, Trigger
 from etl_engine.services import executions, run_listing
 from etl_engine.services.context import Context
 from etl_engine.settings import Settings
@@ -146,6 +146,16 @@ async def test_an_error_says_its_cause_and_what_to_do(tab: Tab, runs: dict[str, 
     assert (run.can_retry, run.can_cancel, run.live) == (True, False, False)
     assert [bar.status for bar in run.bars] == ["failed"]
     assert run.log_lines > 0
+
+
+async def test_a_run_that_could_not_be_begun_says_so_and_offers_no_retry(tab: Tab, ctx: Context) -> None:
+    error = BadInput("The mapping Orders cannot run", hint="Map a column.")
+    refused = executions.refused(ctx, Subject(kind="mapping", name="Orders"), error, trigger=Trigger(), key="once")
+    tab.url.path = f"/runs/{refused.id}"
+    await tab.fire(Run.load)
+    run = tab[Run].run
+    assert (run.sentence, run.hint) == ("Not begun: The mapping Orders cannot run.", "Map a column.")
+    assert (run.can_retry, run.can_cancel, run.live, run.bars, run.log_lines) == (False, False, False, [], 0)
 
 
 async def test_a_retry_is_a_new_run_and_the_page_goes_there(tab: Tab, ctx: Context, runs: dict[str, Execution]) -> None:

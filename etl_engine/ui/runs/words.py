@@ -104,7 +104,8 @@ def _pending(execution: Execution, after: str) -> str:
 def _failed(execution: Execution, after: str) -> str:
     error, several = execution.error, len(execution.graph.nodes) > 1
     at = f" at {_task(execution, error.task)}" if error and error.task and several else ""
-    return f"Failed{at} after {after}: {error.message.rstrip('.') if error else 'nobody said why'}."
+    when = f"Failed{at} after {after}" if execution.started_at else "Not begun"
+    return f"{when}: {error.message.rstrip('.') if error else 'nobody said why'}."
 
 
 def _partial(execution: Execution, after: str) -> str:
