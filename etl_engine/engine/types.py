@@ -132,7 +132,7 @@ def second_digits(type_: Type) -> int:
 
 def plainly(source: Type, target: Type) -> Type:
     """What of the target's type values of `source` need: no room for infinity where none of them is infinite."""
-    if not target.special or source.special:
+    if not target.special or (source.special and source.family is not Family.INTEGER):
         return target
     if target.family in _MOMENTS and source.family in _MOMENTS:
         return replace(target, special=False)
