@@ -95,6 +95,9 @@ class Folder(ABC):
     def sweep(self, under: str, marks: tuple[str, ...]) -> None:
         """Take back unpublished files in this folder whose names begin with one of these marks."""
 
+    def sync(self, under: str, newer_than: str) -> None:  # noqa: B027 - a service that answers has kept it
+        """What others wrote below `under` since that file was swapped outlasts a power cut, whoever wrote it."""
+
     @abstractmethod
     def hold(self, path: str) -> Hold | None:
         """None while another process holds it."""

@@ -27,6 +27,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 _DEEPEST = 40
+_CLOCK_NS = 20_000_000  # what the clock of a file system may be coarse by
 
 
 class LocalFolder(Folder):
@@ -155,6 +156,21 @@ class LocalFolder(Folder):
         finally:
             os.close(found)
 
+    def sync(self, under: str, newer_than: str) -> None:
+        with self._parent(newer_than) as (folder, name):
+            if folder is None:
+                return
+            with told(self.where, newer_than):
+                since = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns - _CLOCK_NS
+        start = self.enter(under)
+        if start is None:
+            return
+        try:
+            with told(self.where, under):
+                _sync(start, since, 0)
+        finally:
+            os.close(start)
+
     def hold(self, path: str) -> Hold | None:
         with self._parent(path, make=True) as (folder, name), told(self.where, path):
             assert folder is not None  # noqa: S101 - it was made
@@ -249,6 +265,7 @@ class LocalFolder(Folder):
                     if make:
                         with contextlib.suppress(FileExistsError):
                             os.mkdir(part, 0o755, dir_fd=at)
+                            os.fsync(at)  # else a power cut may take the folder with all that is safe in it
                     inner = os.open(part, _FOLDER, dir_fd=at)
                 except OSError as error:
                     link = _is_link(part, at)
@@ -261,6 +278,26 @@ class LocalFolder(Folder):
                 os.close(at)
                 at = inner
             return at
+
+
+def _sync(folder: int, since: int, depth: int) -> None:
+    """Files that are newer, and the names in every folder that is."""
+    with os.scandir(folder) as entries:
+        found = [(one.name, one.stat(follow_symlinks=False)) for one in entries]
+    for name, status in found:
+        inside = stat.S_ISDIR(status.st_mode) and depth < _DEEPEST
+        if not inside and (not stat.S_ISREG(status.st_mode) or status.st_mtime_ns < since):
+            continue
+        try:
+            handle = os.open(name, _FOLDER if inside else _READ, dir_fd=folder)
+        except FileNotFoundError:
+            continue
+        try:
+            _sync(handle, since, depth + 1) if inside else os.fsync(handle)
+        finally:
+            os.close(handle)
+    if os.fstat(folder).st_mtime_ns >= since:
+        os.fsync(folder)
 
 
 @contextlib.contextmanager

@@ -88,6 +88,9 @@ class LakeLedger:
         self._number = self._committed()
         if not self._ledger.read().streams.get(stream, {}).get("pending"):
             return
+        # The library that commits does not wait for the disk: without this, a power cut could leave us a line of a
+        # commit that the table has forgotten.
+        self._lake.folder.sync(self._name, self._ledger.document)
         gone: list[str] = []
 
         def work(state: Manifest) -> None:
