@@ -107,6 +107,24 @@ def test_a_file_that_may_not_grow_stops_the_copy_and_leaves_what_was_there(kind:
     assert rows_of(kind, tmp_path) == [(number,) for number in range(1, ROWS + 2)]
 
 
+@pytest.mark.parametrize("lane", ["relay", "typed"])
+def test_a_process_that_may_open_few_files_says_so_and_leaves_nothing(pair: Pair, lane: str) -> None:
+    pair.s("CREATE TABLE t (id int PRIMARY KEY, v text)", "INSERT INTO t SELECT g, 'v' FROM generate_series(1, 500) g")
+    work = lambda: pair.copy("t", lane=lane)  # noqa: E731
+    for more in (0, 1, 2, 3):
+        few = lambda more=more: max(map(int, os.listdir("/proc/self/fd"))) + more  # noqa: E731, PTH208
+        ended = within(resource.RLIMIT_NOFILE, few, work)
+        assert ended in (_DONE, _TOLD)
+        eventually(no_sessions_left(pair), "the end of its sessions")
+        pair.tidy()
+        if ended == _DONE:
+            break
+        assert pair.t("SELECT to_regclass('t') IS NULL") == "t"
+    else:
+        work()
+    pair.same("t")
+
+
 @pytest.fixture
 def small_disk(pair: Pair) -> Iterator[Path]:
     """A file system of four megabytes, where all tables of the target lie."""
