@@ -2,8 +2,8 @@
 
 A source of that form gives every column as `carrier(column.type)` of its own column, a destination is given
 `carrier(column.type)` of the target's: what lies between is `engine/conversion.py`, which no connector has to know.
-A destination that `takes_plain` is given what is not special in the carrier of its type without `special`: a number or a
-day as such, where the column could hold NaN or infinity too. Which of the two it is holds for a whole read.
+A destination that `takes_plain` is given what is not special in the carrier of its type without `special`: a number or
+a day as such, where the column could hold NaN or infinity too. Which of the two it is holds for a whole read.
 
 What Arrow cannot hold exactly travels as text, written the same way whoever writes it:
 
