@@ -18,9 +18,10 @@ _LONGEST_NAME = 60
 _MOST_OPTIONS_NAMED = 8
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _FILE_FIELDS = frozenset({"db_type", "database"})
+_PLACES = frozenset({"files", "s3", "lake"})
 _WHAT_CAN_BE_PASTED = (
     "Paste a URL (postgres://…, mysql://…, jdbc:…), .env lines, a docker-compose service, a psql or mysql command, "
-    "a connection string, or the path of a SQLite or DuckDB file."
+    "a connection string, the path of a database file, of Parquet, CSV or JSON Lines or of a Delta table, or s3://…"
 )
 
 
@@ -138,6 +139,9 @@ def _name(found: Found) -> str:
     provider = _provider(found)
     if found.values.get("db_type") in FILE_KINDS:
         return database.replace("\\", "/").rpartition("/")[2].partition(".")[0][:_LONGEST_NAME]
+    if found.values.get("db_type") in _PLACES:
+        parts = [str(found.values.get(name, "")).rpartition("/")[2] for name in ("prefix", "folder", "bucket")]
+        return next((part for part in map(_visible, parts) if part not in ("", ".")), "")[:_LONGEST_NAME]
     place = provider.title if provider else "this machine" if host in _LOCAL else host
     return " on ".join(part[:_LONGEST_NAME] for part in (database, place) if part)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from etl_engine.connectors import registry
 from etl_engine.errors import BadInput, Denied
 from etl_engine.services.context import Actor, Context
 from etl_engine.services.paste import LARGEST_TEXT, Understood, understand
@@ -314,6 +315,41 @@ URLS = [
     Case("DuckDB in memory", "duckdb://:memory:", fields("duckdb"), ("memory",)),
     Case("memory", "sqlite://", fields(LITE), ("memory",)),
 ]
+PLACES = [
+    Case("a bucket", "s3://my-data", {"db_type": "s3", "bucket": "my-data"}),
+    Case("a folder", "s3://my-data/exports/2024/", {"db_type": "s3", "bucket": "my-data", "prefix": "exports/2024"}),
+    Case(
+        "a file in a bucket",
+        "s3a://my-data/exports/orders.parquet",
+        {"db_type": "s3", "bucket": "my-data", "prefix": "exports"},
+        ("orders.parquet",),
+    ),
+    Case(
+        "Amazon's address",
+        "https://my-data.s3.eu-central-1.amazonaws.com/a%20b/orders.csv.gz",
+        {"db_type": "s3", "bucket": "my-data", "prefix": "a b", "host": "s3.eu-central-1.amazonaws.com",
+         "region": "eu-central-1"},
+        ("orders.csv.gz",),
+    ),
+    Case(
+        "Amazon's address by path",
+        "https://s3.us-west-2.amazonaws.com/my-data/x/",
+        {"db_type": "s3", "bucket": "my-data", "prefix": "x", "host": "s3.us-west-2.amazonaws.com",
+         "region": "us-west-2"},
+    ),
+    Case("Parquet", "data/orders.parquet", {"db_type": "files", "folder": "data"}, ("orders.parquet",)),
+    Case("CSV here", "'my orders.csv'", {"db_type": "files", "folder": "."}, ("my orders.csv",)),
+    Case("a pattern", "file:///srv/x/2024-*/*.csv.gz", {"db_type": "files", "folder": "/srv/x"}, ("2024-*/*.csv.gz",)),
+    Case("DuckDB's function", "FROM read_csv('in/*.txt')", {"db_type": "files", "folder": "in"}, ("*.txt",)),
+    Case("a lake", "/srv/lake/shop/orders/_delta_log/", {"db_type": "lake", "folder": "/srv/lake/shop"}, ("orders",)),
+    Case("Spark's lake", "delta.`lake/orders`", {"db_type": "lake", "folder": "lake"}, ("orders",)),
+    Case(
+        "a lake in a bucket",
+        "s3://my-data/lake/orders/_delta_log/00000000000000000000.json",
+        {"db_type": "lake", "bucket": "my-data", "folder": "lake"},
+        ("orders",),
+    ),
+]  # fmt: skip
 LINES = [
     Case(
         "libpq",
@@ -537,7 +573,7 @@ TREES = [
         fields(PG, "db", 0, "shop", "me", "pw"),
     ),
 ]
-CASES = [*URLS, *LINES, *COMMANDS, *TREES]
+CASES = [*URLS, *PLACES, *LINES, *COMMANDS, *TREES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.about)
@@ -636,3 +672,10 @@ def test_a_placeholder_is_not_taken_for_a_password(text: str) -> None:
 def test_reading_needs_a_right() -> None:
     with pytest.raises(Denied):
         understand(CTX.for_request("", Actor("nobody")), "postgres://me@db/shop")
+
+
+@pytest.mark.parametrize("case", PLACES, ids=lambda case: case.about)
+def test_what_is_read_of_a_place_makes_a_connection(case: Case) -> None:
+    kind = registry.kind(case.expected["db_type"])
+    made = kind.config.model_validate({"name": "pasted", **case.expected})
+    assert made.model_dump(include=set(case.expected)) == case.expected

@@ -15,6 +15,10 @@ TITLES = {
     "username": "Username",
     "password": "Password",
     "tls_mode": "TLS",
+    "bucket": "Bucket",
+    "prefix": "Folder",
+    "folder": "Folder",
+    "region": "Region",
 }
 # Spellings in URLs, images, drivers and settings; looked up without their `+driver` part.
 KINDS = {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from etl_engine.model.pasted.commands import read_command
 from etl_engine.model.pasted.fields import FILE_KINDS, Found, kind_of
+from etl_engine.model.pasted.places import read_place
 from etl_engine.model.pasted.programs import read_program
 from etl_engine.model.pasted.settings import is_sql_server, read_dsn, read_lines, read_pgpass, read_semicolons
 from etl_engine.model.pasted.trees import read_json, read_yaml
@@ -30,6 +31,10 @@ _OTHERS = {
     "cassandra": "Cassandra",
     "amqp": "RabbitMQ",
     "kafka": "Kafka",
+    "gs": "Google Cloud Storage",
+    "gcs": "Google Cloud Storage",
+    "abfss": "Azure storage",
+    "az": "Azure storage",
     "http": "a web server",
     "https": "a web server",
 }
@@ -51,7 +56,7 @@ def read(text: str) -> list[Found]:
 def other_kind(text: str) -> str:
     """What the text is an address of, where that is no kind of connection of ours; empty otherwise."""
     line = _bare(text)
-    if "\n" in line:
+    if "\n" in line or read_place(line):
         return ""
     if is_sql_server(line):
         return "SQL Server"
@@ -123,6 +128,7 @@ def _read_address(text: str) -> list[Found]:
 _READERS: tuple[Callable[[str], list[Found]], ...] = (
     read_command,
     _read_file,
+    read_place,
     read_go_dsn,
     read_semicolons,
     read_dsn,
