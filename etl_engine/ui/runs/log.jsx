@@ -9,6 +9,7 @@ const NEAR = 600; // px from an end at which the next lines are asked for
 const PAUSE = 900; // ms between two looks at a log that grows
 const LAST_LOOKS = 3; // at a log that has just ended
 const END = 2 ** 53;
+const BACK = ["PageUp", "ArrowUp", "Home"];
 const LEVELS = [["debug", "All"], ["info", "Info"], ["warning", "Warnings"], ["error", "Errors"]];
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
@@ -229,6 +230,11 @@ export function RunLog({ address, live, total }) {
     nearEnds();
   };
 
+  // Whoever wants to go back is let go at once: the next lines would pull him to the end again before he is far enough.
+  const leave = () => {
+    if (following && box.current.scrollHeight > box.current.clientHeight) setFollowing(false);
+  };
+
   const turn = (now) => {
     setLevel(now);
     setChosen(0);
@@ -259,7 +265,9 @@ export function RunLog({ address, live, total }) {
         </button>
       </header>
       <div className="log-frame">
-        <div ref={box} onScroll={scrolled} role="log" aria-label="Lines of the log" aria-live="off" tabIndex={0} className="log-box">
+        <div
+          ref={box} onScroll={scrolled} onWheel={(event) => event.deltaY < 0 && leave()}
+          onKeyDown={(event) => BACK.includes(event.key) && leave()} role="log" aria-label="Lines of the log" aria-live="off" tabIndex={0} className="log-box">
           {lines === null
             ? <p className="late">{trouble || "Reading the log…"}</p>
             : lines.length
