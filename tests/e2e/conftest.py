@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, expect, sync_playwright
 from running import SHARED_BUILD, Server, running
 
 from etl_engine import wiring
@@ -77,6 +77,9 @@ def ctx(server: Server) -> Iterator[Context]:
     yield opened
     opened.store.delete(CONNECTIONS.name, {})
     engine.close()
+
+
+expect.set_options(timeout=15_000)  # other tests use the processors too
 
 
 # Module by module: Playwright keeps an event loop running, in which asynchronous tests elsewhere cannot start theirs.
