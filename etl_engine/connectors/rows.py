@@ -19,7 +19,7 @@ from etl_engine.connectors.selecting import Mark as Mark  # noqa: PLC0414 - the 
 from etl_engine.connectors.selecting import Moment as Moment  # noqa: PLC0414 - the same
 from etl_engine.connectors.selecting import Selection as Selection  # noqa: PLC0414 - the same
 from etl_engine.connectors.selecting import Window as Window  # noqa: PLC0414 - the same
-from etl_engine.errors import NotCapable
+from etl_engine.errors import NotCapable, Rejected
 from etl_engine.model.table import Column, Table, TableName
 
 if TYPE_CHECKING:
@@ -240,6 +240,10 @@ class Unit(ABC):
     def attempt(self) -> AbstractContextManager[None]:
         """A part of the unit that may fail on its own: then only what it wrote is undone."""
         raise NotCapable("This target cannot undo a part of a batch", hint="Copy with --on-reject stop.")
+
+    def blames_a_row(self, error: Rejected) -> bool:
+        """Whether it may have been a row, and not a disk that is full: then smaller parts are tried."""
+        return True
 
     def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
         """Of several staged rows with one key only the newest stays, so that each can be merged on its own.

@@ -194,16 +194,9 @@ class Reconciling(Run):
         return one == sums(self._reader, self._target(piece)) and WHOLE in one.sums
 
     def _repair(self, differ: "Differing") -> None:
+        """What is deleted goes first: it may hold a value that is unique, or the same key in another spelling."""
         planned = self._planned
         columns = planned.columns
-        rows = differ.rows()
-        if rows:
-            self._commit(
-                columns,
-                rows,
-                lambda unit: unit.merge_staged([one.name for one in columns], planned.key, "", distinct=True),
-                {"inserted": len(differ.missing), "updated": len(differ.changed)},
-            )
         if differ.surplus and self._order.surplus == "delete":
             key = tuple(column for column in columns if column.name in planned.key)
             self._commit(
@@ -211,6 +204,14 @@ class Reconciling(Run):
                 differ.surplus_keys(),
                 lambda unit: unit.delete_staged(planned.key),
                 {"deleted": len(differ.surplus)},
+            )
+        rows = differ.rows()
+        if rows:
+            self._commit(
+                columns,
+                rows,
+                lambda unit: unit.merge_staged([one.name for one in columns], planned.key, "", distinct=True),
+                {"inserted": len(differ.missing), "updated": len(differ.changed)},
             )
 
     def _commit(

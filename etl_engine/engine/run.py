@@ -223,8 +223,8 @@ class Run:
         kept = Quarantine(self._order, self._tally.rejected)
         try:
             return unit, Pending(batch_id, *self._through(unit, batch(kept.take), kept, last=last))
-        except Rejected:
-            if kept.full or self._ended or self._source_failed():
+        except Rejected as error:
+            if kept.full or self._ended or self._source_failed() or not unit.blames_a_row(error):
                 raise
         # Something in it breaks a rule of the target: once more, in parts that may fail on their own.
         self._stop_reading()

@@ -113,7 +113,7 @@ class Sifting:
             with self._unit.attempt():
                 return self._unit.load(_Given(iter([batch])), place, columns)
         except Rejected as error:
-            if self._quarantine.full:
+            if self._quarantine.full or not self._unit.blames_a_row(error):
                 raise
             if batch.num_rows == 1:
                 rows.leave_out(1)
@@ -149,6 +149,8 @@ class Sifting:
             with self._unit.attempt():
                 return act()
         except Rejected as error:
+            if not self._unit.blames_a_row(error):
+                raise
             if first == last:
                 refused[first] = error
                 if not self._quarantine.has_room_for(len(refused)):

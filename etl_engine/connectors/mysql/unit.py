@@ -20,6 +20,8 @@ from etl_engine.errors import Cancelled, Conflict, ConnectorError, EtlError, Rej
 from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, TableName
 
+# Disks and packets that are full, servers that are read-only, limits of time.
+_OF_THE_SERVER = ("3", "1021", "1030", "1114", "1197", "1290", "1534", "1836", "1969", "3024")
 # Rows seen longer ago than this can only come again after a transaction that stays open for as long.
 _REMEMBERED = "INTERVAL 2 DAY"
 
@@ -117,6 +119,9 @@ class MysqlUnit(Unit):
 
     def merge_staged(self, columns: Sequence[str], key: Sequence[str], newest: str, *, distinct: bool) -> int:
         return self._merging(key).apply(columns, newest, distinct=distinct)
+
+    def blames_a_row(self, error: Rejected) -> bool:
+        return error.native_code not in _OF_THE_SERVER
 
     def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
         self._merging(key).settle(columns, newest, self._key_text(key))

@@ -30,6 +30,8 @@ SELECT a.attname, b.typname, b.typtype, t.typcategory FROM pg_attribute a JOIN p
 JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
 WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
 """
+# Classes of SQLSTATE: of data, of integrity, of a view's check, of limits, and what triggers raise.
+_OF_A_ROW = ("22", "23", "44", "54", "P0")
 _BLOCK = 1 << 17
 _IDLE = "10min"  # a target is not kept locked by a process that does not move any more
 # Rows seen longer ago than this can only come again after a transaction that stays open for as long.
@@ -166,6 +168,9 @@ class PostgresqlUnit(Unit):
             f"SELECT {chosen} FROM {self._staged}{order} "
             f"ON CONFLICT ({listed(key)}) DO {f'UPDATE SET {changes}' if others else 'NOTHING'}"
         )
+
+    def blames_a_row(self, error: Rejected) -> bool:
+        return not error.native_code or error.native_code.startswith(_OF_A_ROW)
 
     def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
         order = _newest_first(columns, key, newest)

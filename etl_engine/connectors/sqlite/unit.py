@@ -21,6 +21,7 @@ from etl_engine.faultpoints import faultpoint
 from etl_engine.model.table import Column, Family, TableName, Type
 
 STAGE = "temp._etl_stage"
+_OF_THE_FILE = ("SQLITE_FULL", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 _NOW = "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')"
 # Rows seen longer ago than this can only come again after a transaction that stays open for as long.
 _FORGOTTEN = "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now', '-2 days')"
@@ -133,6 +134,9 @@ class SqliteUnit(Unit):
             f"INSERT INTO {quoted(self._name.name)} ({values}) {chosen} "
             f"ON CONFLICT ({listed(key)}) DO {f'UPDATE SET {changes}' if others else 'NOTHING'}"
         )
+
+    def blames_a_row(self, error: Rejected) -> bool:
+        return not error.native_code.startswith(_OF_THE_FILE)
 
     def settle_staged(self, columns: Sequence[str], key: Sequence[str], newest: str) -> None:
         place = _place(columns, list(map(double_quoted, key)), newest)  # keys that are alike here only are told later
