@@ -431,15 +431,3 @@ def test_stopping_ends_what_runs(shop: Files) -> None:
     with pytest.raises(Cancelled):
         list(source.read(endless, table, "arrow").batches())
     source.close()
-
-
-def test_looking_around(shop: Files) -> None:
-    shop.s("CREATE SCHEMA more", "CREATE VIEW more.few AS SELECT * FROM orders WHERE id < 3")
-    explorer = shop.connector(shop.source).explore()
-    assert explorer.schemas() == ["main", "more"]
-    found = {str(table.name): (table.kind, table.rows) for table in explorer.tables()}
-    assert found == {"main.orders": ("table", 1000), "more.few": ("view", None)}
-    assert [str(table.name) for table in explorer.tables("more")] == ["more.few"]
-    assert explorer.describe("orders").key == ("id",)
-    assert explorer.sample("more.few", 1) == [["1", "0.14", "n1", "2024-01-01 00:01:00"]]
-    explorer.close()
