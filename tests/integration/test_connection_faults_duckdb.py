@@ -155,7 +155,7 @@ def elsewhere(folder: Path) -> Iterator["subprocess.Popen[str]"]:
 def test_a_file_that_is_open_elsewhere(allowed: Surroundings, elsewhere: "subprocess.Popen[str]") -> None:
     done = look(allowed, "shop.duckdb", seconds=0.6)
     fault(done, "database", "file-locked", Who.YOU, "shop.duckdb", f"PID {elsewhere.pid}", f"ps -p {elsewhere.pid}")
-    assert done.seconds > 0.3
+    assert done.health.ms > 300  # of the clock; `seconds` are less by what the machine stood still
 
 
 def test_a_file_that_is_closed_in_time(allowed: Surroundings, elsewhere: "subprocess.Popen[str]") -> None:
