@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import re
 from typing import Any
 
 from etl_engine.errors import BadInput
@@ -12,6 +13,8 @@ _DIALECTS = {"postgresql": "postgres", "mysql": "mysql", "sqlite": "sqlite", "du
 _LONGEST_READ = 200_000
 _ONE_SELECT = "Give one SELECT."
 _ONLY_READS = "Give one SELECT: a mapping only reads its source."
+# As it was written: what sqlglot calls a statement that it does not know is nothing that a person would know either.
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(\w+)", re.DOTALL)
 _NAMES = {"into": "SELECT INTO", "truncatetable": "TRUNCATE"}
 
 
@@ -39,7 +42,8 @@ def insist_on_a_query(text: str, db_type: str) -> None:
     if changing is not None:
         raise BadInput(f"The query changes data: it has {_word(changing)}", hint=_ONLY_READS)
     if not isinstance(statements[0], queries):
-        raise BadInput(f"{_word(statements[0])} is not a query", hint=_ONE_SELECT)
+        begins = _FIRST_WORD.match(text)
+        raise BadInput(f"{begins[1].upper()[:40] if begins else _word(statements[0])} is not a query", hint=_ONE_SELECT)
 
 
 @functools.cache
