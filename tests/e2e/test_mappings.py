@@ -1,7 +1,9 @@
 """Mappings in a real browser: from a connection over a query and its rows to a run, by pointer and by keyboard."""
 
 import re
+import urllib.parse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import axe
@@ -9,7 +11,7 @@ import pytest
 from conftest import Watch
 from moving import ENDLESS, Shop, clear, open_at
 from playwright.sync_api import Locator, Page, expect
-from running import Server
+from running import SECOND_BUILD, Server, running
 from servers import PostgresServer
 
 from etl_engine.services import column_mappings, executions, mappings, schemas
@@ -409,3 +411,30 @@ def test_without_any_mapping_the_page_says_what_one_is(screen: Screen, server: S
     screen.open()
     expect(screen.page.get_by_text("No connection answers queries yet.")).to_be_visible()
     expect(screen.preview).to_be_disabled()
+
+
+def test_a_server_that_is_started_anew_finds_the_mapping_as_it_was(page: Page, watch: Watch, tmp_path: Path) -> None:
+    own = Server(tmp_path / "own", build=SECOND_BUILD)
+    watch.allow_origin(urllib.parse.urlsplit(own.url).netloc)
+    watch.tolerate("WebSocket connection")
+    screen = Screen(page, own)
+    with running(own):
+        screen.open(Shop(own).fill().mapping)
+        screen.name("Not stored yet")
+        screen.query.fill("SELECT id, who FROM orders")
+        screen.preview.click()
+        expect(screen.rows).to_have_count(50)
+        expect(screen.column("amount")).to_contain_text("not in the query")
+        screen.link("amount").click()
+        screen.panel.get_by_role("button", name="Remove this line").click()
+        expect(screen.link("amount")).to_have_count(0)
+        expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+        own.terminate()
+    with running(own):
+        expect(page.get_by_role("button", name="Undo")).to_be_disabled(timeout=30_000)  # it knows no earlier step
+        expect(page.get_by_label("Name of the mapping")).to_have_value("Not stored yet")
+        expect(page.get_by_text("Not saved")).to_be_visible()
+        expect(screen.query).to_contain_text("SELECT id, who FROM orders")
+        expect(screen.column("who")).to_be_visible()
+        expect(screen.link("id")).to_be_visible()
+        expect(screen.link("amount")).to_have_count(0)

@@ -45,6 +45,7 @@ PUBLIC = {
     "Editor.fill_from": "its own browser's draft",
     "Editor.auto_map": "its own browser's draft",
     "Editor.undo": "its own browser's draft",
+    "Editor.revive": "its own browser's draft",
     "Editor.redo": "its own browser's draft",
     "Editor.typed": "its own browser's draft",
     "Editor.start_from": "its own browser's draft; hands on to preview",

@@ -110,6 +110,21 @@ async def test_a_new_mapping_knows_the_only_source_and_its_tables(tab: Tab, shop
     assert [one.input for one in editor.wrong] == ["name", "query", "schema"]
 
 
+async def test_an_address_may_name_the_source(tab: Tab, ctx: Context, shop: str) -> None:
+    config = registry.kind("sqlite").config.model_validate(
+        {"name": "Shop 2", "db_type": "sqlite", "database": "shop.db"}
+    )
+    other = connections.create(ctx, config).id
+    await tab.fire(Editor.load)
+    assert tab[Editor].draft.source == "", "there are two to choose from"
+    tab.parameters["source"] = other
+    await tab.fire(Editor.load)
+    assert tab[Editor].draft.source == other
+    tab.parameters["source"] = "nonsense"
+    await tab.fire(Editor.load)
+    assert tab[Editor].draft.source == ""
+
+
 async def test_a_query_begins_with_a_table(tab: Tab, shop: str) -> None:
     await tab.follow(Editor.load)
     await tab.follow(Editor.start_from, "people")
@@ -342,6 +357,32 @@ async def test_theirs_can_be_taken(tab: Tab, ctx: Context, stored: str) -> None:
     assert editor.stale
     await tab.follow(Editor.take_theirs)
     assert (editor.draft.name, editor.stale, editor.dirty) == ("Theirs", False, False)
+
+
+async def test_what_a_browser_kept_is_brought_back_once_to_a_server_that_forgot_it(
+    tab: Tab, stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab.url.path = f"/mappings/{stored}"
+    await tab.follow(Editor.load)
+    await tab.fire(Editor.set_text, "name", "Mine")
+    await tab.follow(Editor.connect, "full_name", "first")
+    await tab.follow(Editor.add_step, "mask")
+    backup = tab[Editor].backup
+    assert backup
+    again = Tab(monkeypatch, Editor, Mappings, SchemaForm, Schemas)
+    again.url.path = tab.url.path
+    await again.follow(Editor.load)
+    for nonsense in ("", "{}", backup.replace('"mask"', '"burn"'), backup.replace('"direct"', '"magic"')):
+        await again.follow(Editor.revive, nonsense)
+        assert not again[Editor].dirty
+    await again.follow(Editor.revive, backup)
+    editor = again[Editor]
+    assert (editor.draft.name, editor.title, editor.dirty) == ("Mine", "People", True)
+    assert [(one.targets, one.said) for one in editor.links] == [(["id"], ""), (["first"], "mask")]
+    await again.follow(Editor.add_step, "trim")
+    await again.follow(Editor.take_theirs)
+    await again.follow(Editor.revive, backup)
+    assert not again[Editor].dirty, "nothing was forgotten by anybody"
 
 
 async def test_a_place_that_names_nothing_is_told(tab: Tab, shop: str) -> None:

@@ -8,7 +8,7 @@ from reflex.event import no_args_event_spec, passthrough_event_spec
 
 from etl_engine.ui.components import modal
 from etl_engine.ui.mappings.grid import Side
-from etl_engine.ui.mappings.screen import Column, Field, Link
+from etl_engine.ui.mappings.parts import Column, Field, Link
 
 _QUERY = rx.asset("query.jsx", shared=True)
 _BOARD = rx.asset("board.jsx", shared=True)
@@ -77,10 +77,13 @@ class Guard(rx.Component):
     tag = "Guard"
 
     dirty: rx.Var[bool]
+    place: rx.Var[str]
+    backup: rx.Var[str]  # what is not stored; given to `on_revive` where the server has forgotten it
     focus: rx.Var[str]  # "id#7": that element takes the focus when this changes
     on_save: rx.EventHandler[no_args_event_spec]
     on_undo: rx.EventHandler[no_args_event_spec]
     on_redo: rx.EventHandler[no_args_event_spec]
+    on_revive: rx.EventHandler[passthrough_event_spec(str)]
 
 
 class Heard(rx.Component):

@@ -1,7 +1,10 @@
 """A mapping as it is being made: plain texts on the screen, documents on the way to the services."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from etl_engine.model.mapping import ColumnMapping, Mapping
 
@@ -42,6 +45,17 @@ class Rule:
     steps: list[Step] = field(default_factory=list)
 
 
+@dataclass
+class Packed:
+    """All of a mapping that is not stored yet."""
+
+    draft: Draft
+    query: str
+    rules: list[Rule]
+
+
+_PACKED = TypeAdapter(Packed)
+_LONGEST_PACK = 1_000_000
 NAMES = {  # of the fields of a draft, as the services have them
     "name": "name",
     "description": "description",
@@ -119,6 +133,33 @@ def as_rule(rule: Rule) -> dict[str, Any]:
     # Lists of their own: those of a State are not what the services take for lists.
     sources = [] if rule.type == "constant" else list(rule.sources)
     return {"type": rule.type, "source_columns": sources, "target_fields": list(rule.targets), "config": config}
+
+
+def packed(draft: Draft, query: str, rules: list[Rule]) -> str:
+    """Everything that is typed, for a browser to keep in case the server is started anew."""
+    steps = {one.id: [(step.id, step.op, dict(step.options)) for step in one.steps] for one in rules}
+    lines = [
+        {
+            "id": one.id,
+            "type": one.type,
+            "sources": list(one.sources),
+            "targets": list(one.targets),
+            "options": dict(one.options),
+            "steps": [{"id": step_id, "op": op, "options": options} for step_id, op, options in steps[one.id]],
+        }
+        for one in rules
+    ]
+    return json.dumps({"draft": {name: getattr(draft, name) for name in NAMES}, "query": query, "rules": lines})
+
+
+def unpacked(text: str) -> Packed | None:
+    """What a browser kept, or nothing where it is not what was packed."""
+    try:
+        found = _PACKED.validate_json(text[:_LONGEST_PACK])
+    except ValidationError:
+        return None
+    known = all(one.type in OPTIONS and all(step.op in STEPS for step in one.steps) for one in found.rules)
+    return found if known and len({one.id for one in found.rules}) == len(found.rules) else None
 
 
 def said(rule: Rule) -> str:

@@ -1,21 +1,19 @@
 """The events of the editor of a mapping. Each of them asks one service at most; what follows is an event of its own."""
 
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import reflex as rx
 
 from etl_engine.errors import EtlError, NotFound, Stale
-from etl_engine.services import mapping_drafts, mappings, preview
+from etl_engine.services import mapping_drafts, mappings
 from etl_engine.ui.live import nudge
 from etl_engine.ui.mappings import draft as drafts
 from etl_engine.ui.mappings import samples
 from etl_engine.ui.mappings.address import NEW, mapping_address, mapping_of
 from etl_engine.ui.mappings.draft import NAMES
-from etl_engine.ui.mappings.lines import LineEvents
-from etl_engine.ui.mappings.screen import plainly
+from etl_engine.ui.mappings.reading import LONGEST_QUERY, Events, QueryEvents
+from etl_engine.ui.mappings.screen import unwatched
 from etl_engine.ui.props import event
 from etl_engine.ui.runs.address import run_address
 from etl_engine.ui.schemas.form import SchemaForm
@@ -23,14 +21,8 @@ from etl_engine.ui.schemas.rows import line_of
 from etl_engine.ui.session import AskError, Trouble, ask
 from etl_engine.ui.toasts import Toasts
 
-ROWS = 50
-_LONGEST = 100_000
-# Seconds each, and they wait for somebody else's server: not in the threads that answer everybody's short questions.
-_READERS = ThreadPoolExecutor(8, thread_name_prefix="preview")
-Events = AsyncIterator[Any]
 
-
-class Editor(LineEvents, rx.State):
+class Editor(QueryEvents, rx.State):
     """One mapping being made or changed. Handlers take whatever the wire brings."""
 
     _stored_as: str = ""  # a new mapping was stored a moment ago: its page need not be read again
@@ -97,58 +89,19 @@ class Editor(LineEvents, rx.State):
             self.ready = False
         yield Editor.load
 
-    @event(background=True)
-    async def list_tables(self) -> None:
-        """What there is in the source, for whoever writes the query."""
-        async with self:
-            source = self.draft.source
-            self.tables = {}
-        if not source:
-            return
-        try:
-            found = await ask(lambda ctx: mapping_drafts.tables(ctx, source), _READERS)
-        except AskError:
-            return  # one may write without; the preview says what is wrong with the connection
-        async with self:
-            if self.draft.source == source:
-                self.tables = {f"{one.schema}.{one.name}" if one.schema else one.name: one.columns for one in found}
-
     @event
-    def typed(self, text: str) -> None:
-        """The query was changed; `preview` looks at it."""
-        if self.ready:
-            self._query = str(text)[: _LONGEST + 1]
-            self._draw()
-
-    @event
-    def start_from(self, table: str) -> Any:
-        """A query of one table, in the place of what is there."""
-        name = str(table)
-        if not self.ready or name not in self.tables:
+    def revive(self, text: str) -> Any:
+        """What a browser kept that was open while the server was started anew. Others have nothing to bring back."""
+        kept = drafts.unpacked(str(text)) if self.ready and self._opened == 1 and not self.dirty else None
+        if kept is None:
             return None
-        quote = "`" if self.dialect == "mysql" else '"'
-        columns = ", ".join(_quoted(one, quote) for one in self.tables[name]) or "*"
-        self._query = self.query = f"SELECT {columns}\nFROM {'.'.join(_quoted(one, quote) for one in name.split('.'))}"
+        self._opened += 1
+        self.draft, self._rules, self._made = kept.draft, kept.rules, self._made + 1000  # ids of its own go on
+        self._query = self.query = kept.query[:LONGEST_QUERY]
         self.query_turn += 1
+        self.turn += 1
         self._draw()
-        return Editor.preview
-
-    @event(background=True)
-    async def preview(self) -> Events:
-        """Read the first rows."""
-        async for one in self._read(ROWS):
-            yield one
-
-    @event(background=True)
-    async def describe(self) -> Events:
-        """Which columns the query answers, without running it."""
-        async for one in self._read(0):
-            yield one
-
-    @event
-    def cancel(self) -> None:
-        """The rows are not wanted any more."""
-        samples.stop(self._tab())
+        return [Editor.list_tables, Editor.describe, Editor.try_again]
 
     @event
     def set_text(self, name: str, value: str) -> None:
@@ -329,10 +282,7 @@ class Editor(LineEvents, rx.State):
         yield rx.redirect(run_address(made.id))
 
     def _as_rules(self) -> list[dict[str, Any]]:
-        return [drafts.as_rule(one) for one in plainly(self._rules)]
-
-    def _tab(self) -> str:
-        return str(self.router.session.client_token)
+        return [drafts.as_rule(one) for one in unwatched(self._rules)]
 
     def _forgive(self, name: str) -> None:
         self.refused = {one: said for one, said in self.refused.items() if one != name}
@@ -341,33 +291,6 @@ class Editor(LineEvents, rx.State):
         if found is None or found.mapping is None:
             return None
         return found.mapping.revision, [(one.id, one.revision) for one in found.rules]
-
-    async def _read(self, rows: int) -> Events:
-        """Whoever wants rows does not wait for the columns alone: that question is given up."""
-        async with self:
-            source, query, tab = self.draft.source, self._query, self._tab()
-            if not self.ready or self.looking or not source:
-                return
-            self.looking, self.query_trouble = bool(rows), Trouble()
-        gone = samples.begin(tab)
-        try:
-            found = await ask(lambda ctx: preview.sampled(ctx, source, query, limit=rows, gone=gone), _READERS)
-        except AskError as error:
-            async with self:
-                if not gone.is_set():
-                    self.query_trouble = error.trouble
-            return
-        finally:
-            samples.end(tab, gone)
-            if rows:
-                async with self:
-                    self.looking = False
-        if gone.is_set():
-            return
-        async with self:
-            samples.keep(tab, found)
-            self._looked, self._rows = (source, query), bool(rows)
-        yield Editor.try_again
 
     async def _not_saved(self, error: AskError) -> None:
         cause = error.__cause__
@@ -383,8 +306,3 @@ class Editor(LineEvents, rx.State):
     async def _say(self, tone: Any, title: str, text: str = "") -> None:
         toasts = await self.get_state(Toasts)
         toasts._say(tone, title, text)
-
-
-def _quoted(name: str, quote: str) -> str:
-    plain = name.isascii() and name.isidentifier() and name == name.lower()
-    return name if plain else quote + name.replace(quote, quote * 2) + quote

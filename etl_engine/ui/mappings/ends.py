@@ -7,7 +7,7 @@ import reflex as rx
 from etl_engine.ui.connection_form.fields import chooser
 from etl_engine.ui.mappings.browser import query_editor
 from etl_engine.ui.mappings.editor import Editor
-from etl_engine.ui.mappings.screen import Source
+from etl_engine.ui.mappings.parts import Source
 
 Here: Any = Editor  # its attributes are Vars here
 _MODES = {

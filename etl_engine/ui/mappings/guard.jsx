@@ -5,7 +5,10 @@ import { Modal } from "$/public/external/etl_engine/ui/components/modal/modal.js
 
 const plain = (path) => path.replace(/\/$/, "");
 
-export function Guard({ dirty, focus, onSave, onUndo, onRedo }) {
+// What is not stored, as long as this page is open: a server that is started anew knows nothing of it.
+let kept = null;
+
+export function Guard({ dirty, place, backup, focus, onSave, onUndo, onRedo, onRevive }) {
   const now = useRef({});
   now.current = { dirty, onSave, onUndo, onRedo };
   const blocker = useBlocker(({ currentLocation: from, nextLocation: to }) =>
@@ -30,6 +33,14 @@ export function Guard({ dirty, focus, onSave, onUndo, onRedo }) {
   }, []);
 
   useEffect(() => {
+    if (kept?.place === place && !dirty) onRevive(kept.backup);
+    kept = null;
+  }, []);
+  useEffect(() => {
+    kept = backup ? { place, backup } : null;
+  }, [place, backup]);
+
+  useEffect(() => {
     if (!focus) return;
     const wanted = document.getElementById(focus.split("#")[0]);
     wanted?.focus({ preventScroll: true });
@@ -52,7 +63,7 @@ export function Guard({ dirty, focus, onSave, onUndo, onRedo }) {
       </div>
       <div className="confirm-actions">
         <button type="button" className="button" onClick={stay}>Stay here</button>
-        <button type="button" className="button danger" onClick={() => blocker.proceed?.()}>Leave</button>
+        <button type="button" className="button danger" onClick={() => { kept = null; blocker.proceed?.(); }}>Leave</button>
       </div>
     </Modal>
   );

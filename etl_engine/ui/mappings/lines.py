@@ -4,7 +4,7 @@ from typing import Any
 
 from etl_engine.ui.mappings.draft import STEPS
 from etl_engine.ui.mappings.options import TYPES
-from etl_engine.ui.mappings.screen import EditorScreen
+from etl_engine.ui.mappings.screen import EditorScreen, unwatched
 from etl_engine.ui.props import event
 
 _LONGEST_OPTION = 5_000
@@ -138,7 +138,7 @@ class LineEvents(EditorScreen, mixin=True):
         if rule is None or str(step_id) not in [one.id for one in rule.steps]:
             return None
         self._remember()
-        rule.steps = [one for one in rule.steps if one.id != str(step_id)]
+        rule.steps = [one for one in unwatched(rule.steps) if one.id != str(step_id)]
         return self._changed()
 
     @event
@@ -147,7 +147,7 @@ class LineEvents(EditorScreen, mixin=True):
         if self._rule(self._chosen) is None:
             return None
         self._remember()
-        self._rules = [one for one in self._rules if one.id != self._chosen]
+        self._rules = [one for one in unwatched(self._rules) if one.id != self._chosen]
         self._chosen = ""
         return self._changed()
 
@@ -188,5 +188,5 @@ class LineEvents(EditorScreen, mixin=True):
         return self._changed()
 
     def _again(self) -> Any:
-        page: Any = type(self)
+        page: Any = self.__class__
         return page.try_again

@@ -2,7 +2,7 @@
 
 import copy
 import difflib
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 import reflex as rx
@@ -13,75 +13,12 @@ from etl_engine.ui.mappings import draft as drafts
 from etl_engine.ui.mappings.draft import OPTIONS, STEPS, Draft, Rule, Step
 from etl_engine.ui.mappings.grid import Grid, Side, sides_of
 from etl_engine.ui.mappings.options import Choice, Panel, inputs_of, step_panels
+from etl_engine.ui.mappings.parts import Column, Field, Link, Snapshot, Source, Wrong
 from etl_engine.ui.session import Trouble
 
 T = TypeVar("T")
 _KEPT = 100  # steps that can be taken back
 _ALIKE = 0.82  # how near two names must be to be mapped without being equal
-
-
-@dataclass
-class Source:
-    """A connection that rows can be read from."""
-
-    value: str
-    label: str
-    db_type: str
-
-
-@dataclass
-class Column:
-    """A column of the query."""
-
-    name: str
-    native: str
-    sample: str = ""
-    used: bool = False
-
-
-@dataclass
-class Field:
-    """A field of the target schema."""
-
-    name: str
-    type: str
-    required: bool
-    key: bool
-    rule: str = ""  # the id of what fills it
-    said: str = ""
-    problem: bool = False
-
-
-@dataclass
-class Link:
-    """A column mapping as the board draws it."""
-
-    id: str
-    type: str
-    said: str
-    sources: list[str]
-    targets: list[str]
-    problem: bool = False
-
-
-@dataclass
-class Wrong:
-    """Something that keeps the mapping from running."""
-
-    id: str
-    words: str
-    fix: str
-    rule: str = ""  # where it is: a column mapping,
-    field: str = ""  # or a field of the target,
-    input: str = ""  # or an input of the page
-
-
-@dataclass
-class Snapshot:
-    """What can be taken back."""
-
-    schema: str
-    rules: list[Rule] = field(default_factory=list)
 
 
 class EditorScreen(rx.State, mixin=True):
@@ -117,6 +54,7 @@ class EditorScreen(rx.State, mixin=True):
     saving: bool = False
     stale: bool = False  # somebody else changed it meanwhile
     dirty: bool = False
+    backup: str = ""  # what is not stored, for the browser to keep
     focus: str = ""  # the element that is to have it, and how often that was wanted
     can_undo: bool = False
     can_redo: bool = False
@@ -134,6 +72,7 @@ class EditorScreen(rx.State, mixin=True):
     _field: str = ""  # or the field that nothing fills yet
     _made: int = 0
     _wanted: int = 0
+    _opened: int = 0  # how often this State was filled: the first time may be after the server was started anew
     _looked: tuple[str, str] = ("", "")  # the source and the query that the columns are of
     _rows: bool = False  # whether rows were read, and not the columns alone
 
@@ -155,7 +94,7 @@ class EditorScreen(rx.State, mixin=True):
         self._query = self.query = found.mapping.source_query if found.mapping else ""
         self.query_turn += 1
         self.turn += 1
-        self._made = 0
+        self._made, self._opened = 0, self._opened + 1
         self._rules = [drafts.of_rule(one, self._named()) for one in found.rules]
         self._past, self._future, self._merging, self._chosen, self._field = [], [], "", "", ""
         self._columns, self._problems, self._looked, self._rows = [], [], ("", ""), False
@@ -168,9 +107,11 @@ class EditorScreen(rx.State, mixin=True):
         self._draw()
 
     def _choices(self, found: Opened) -> None:
-        self.sources = [Source(one.id, one.name, one.db_type) for one in found.connections if one.answers_queries]
-        self.destinations = [Choice(one.id, one.name) for one in found.connections]
-        self.schemas = [Choice(one.id, one.name) for one in found.schemas]
+        self._show(
+            sources=[Source(one.id, one.name, one.db_type) for one in found.connections if one.answers_queries],
+            destinations=[Choice(one.id, one.name) for one in found.connections],
+            schemas=[Choice(one.id, one.name) for one in found.schemas],
+        )
 
     def _usual(self, asked: str) -> str:
         known = [one.value for one in self.sources]
@@ -182,7 +123,7 @@ class EditorScreen(rx.State, mixin=True):
 
     def _written(self) -> str:
         """Everything that would be stored, to see whether it is stored."""
-        return repr((asdict(self.draft), self._query, [drafts.as_rule(one) for one in plainly(self._rules)]))
+        return repr((asdict(self.draft), self._query, [drafts.as_rule(one) for one in unwatched(self._rules)]))
 
     def _remember(self, merging: str = "") -> None:
         """What is there can be taken back, whatever comes next."""
@@ -207,7 +148,7 @@ class EditorScreen(rx.State, mixin=True):
 
     def _add(self, type_: str, sources: list[str], targets: list[str]) -> None:
         rule = Rule(self._named(), type_, sources, targets, dict(OPTIONS[type_]))
-        self._rules = [*self._rules, rule]
+        self._rules = [*unwatched(self._rules), rule]
         self._chosen, self._field = rule.id, ""
 
     def _connect(self, source: str, target: str) -> None:
@@ -241,7 +182,7 @@ class EditorScreen(rx.State, mixin=True):
     def _take_out(self, rule: Rule, target: str) -> None:
         rule.targets = [name for name in rule.targets if name != target]
         if not rule.targets:
-            self._rules = [one for one in self._rules if one.id != rule.id]
+            self._rules = [one for one in unwatched(self._rules) if one.id != rule.id]
 
     def _auto_map(self) -> tuple[int, list[str]]:
         """Map by name; answers how many by equal names, and which fields by names that are near."""
@@ -262,7 +203,7 @@ class EditorScreen(rx.State, mixin=True):
         return equal, near
 
     def _step(self, rule: Rule, op: str) -> None:
-        rule.steps = [*rule.steps, Step(f"{rule.id}{self._named()}", op, dict(STEPS[op]))]
+        rule.steps = [*unwatched(rule.steps), Step(f"{rule.id}{self._named()}", op, dict(STEPS[op]))]
 
     def _take(self, found: Tried) -> None:
         """How it stands, as a service says."""
@@ -281,11 +222,12 @@ class EditorScreen(rx.State, mixin=True):
 
     def _draw(self) -> None:
         """Everything that follows from what there is."""
-        by_rule, rules = self._by_rule(), plainly(self._rules)
+        by_rule, rules = self._by_rule(), unwatched(self._rules)
         known = {one.name for one in self.columns if one.native}
         used = [name for rule in rules for name in rule.sources]
-        columns = [replace(one, used=one.name in used) for one in plainly(self.columns) if one.native]
+        columns = [replace(one, used=one.name in used) for one in unwatched(self.columns) if one.native]
         columns += [Column(name, "", used=True) for name in dict.fromkeys(used) if name not in known]
+        dirty = self._written() != self._saved
         filling = {name: rule for rule in reversed(rules) for name in rule.targets}
         self._show(
             columns=columns,
@@ -293,10 +235,11 @@ class EditorScreen(rx.State, mixin=True):
                 Link(one.id, one.type, drafts.said(one), list(one.sources), list(one.targets), one.id in by_rule)
                 for one in rules
             ],
-            fields=[_drawn(one, filling.get(one.name), by_rule) for one in plainly(self._columns)],
+            fields=[_drawn(one, filling.get(one.name), by_rule) for one in unwatched(self._columns)],
             panel=self._panel(by_rule, filling),
             wrong=self._wrongs(by_rule, filling),
-            dirty=self._written() != self._saved,
+            dirty=dirty,
+            backup=drafts.packed(unwatched(self.draft), self._query, rules) if dirty else "",
             outdated=self._rows and self._looked != (self.draft.source, self._query),
             can_undo=bool(self._past),
             can_redo=bool(self._future),
@@ -310,7 +253,7 @@ class EditorScreen(rx.State, mixin=True):
 
     def _by_rule(self) -> dict[str, dict[str, str]]:
         """What is wrong, by column mapping and by the place in it."""
-        rules, found = plainly(self._rules), dict[str, dict[str, str]]()
+        rules, found = unwatched(self._rules), dict[str, dict[str, str]]()
         for pointer, words, fix in self._problems:
             parts = pointer.strip("/").split("/")
             if parts[0] == "column_mappings" and len(parts) > 1 and parts[1].isdigit():
@@ -321,12 +264,12 @@ class EditorScreen(rx.State, mixin=True):
         return found
 
     def _panel(self, by_rule: dict[str, dict[str, str]], filling: dict[str, Rule]) -> Panel:
-        names = [one.name for one in plainly(self.columns)]
-        rule = next((one for one in plainly(self._rules) if one.id == self._chosen), None)
+        names = [one.name for one in unwatched(self.columns)]
+        rule = next((one for one in unwatched(self._rules) if one.id == self._chosen), None)
         if rule is None:
             return Panel(target=self._field, more_sources=names) if self._field else Panel()
         problems = by_rule.get(rule.id, {})
-        fields = plainly(self._columns)
+        fields = unwatched(self._columns)
         moments = any(one.name in rule.targets and one.data_type in _MOMENTS for one in fields)
         inputs, steps = inputs_of(rule, problems, moments=moments), step_panels(rule, problems)
         shown = {one.problem for one in [*inputs, *(one for step in steps for one in step.inputs)]}
@@ -356,13 +299,13 @@ class EditorScreen(rx.State, mixin=True):
             (self._needs_key(), "mode", "Merge needs key columns, and the schema has none", "Mark them, or append."),
         ]
         found = [Wrong(f"page-{name}", words, fix, input=name) for on, name, words, fix in said if on]
-        names = {one.id: ", ".join(one.targets) for one in plainly(self._rules)}
+        names = {one.id: ", ".join(one.targets) for one in unwatched(self._rules)}
         for rule_id, problems in by_rule.items():
             who = names[rule_id]
             found += [Wrong(f"{rule_id}-{at}", who, words, rule=rule_id) for at, words in problems.items()]
         found += [
             Wrong(f"field-{one.name}", one.name, "Needs a value, and nothing fills it.", field=one.name)
-            for one in plainly(self._columns)
+            for one in unwatched(self._columns)
             if not one.nullable and one.name not in filling
         ]
         if self._columns and not self._rules and not any(one.field for one in found):
@@ -381,9 +324,9 @@ def _drawn(column: SchemaColumn, rule: Rule | None, by_rule: dict[str, dict[str,
     return replace(shown, rule=rule.id, problem=rule.id in by_rule) if rule else shown
 
 
-def plainly(values: list[T]) -> list[T]:
-    """A list of a State to be read, without what watches it for changes: that makes reading forty times slower."""
-    found: list[T] = getattr(values, "__wrapped__", values)
+def unwatched(value: T) -> T:
+    """A value of a State to be read, without what watches it for changes: that makes reading forty times slower."""
+    found: T = getattr(value, "__wrapped__", value)
     return found
 
 

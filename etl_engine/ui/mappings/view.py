@@ -15,8 +15,8 @@ from etl_engine.ui.mappings.browser import board, guard, heard
 from etl_engine.ui.mappings.editor import Editor
 from etl_engine.ui.mappings.ends import button, read_part, refusal, small_button, told, write_part
 from etl_engine.ui.mappings.panel import rule_panel
+from etl_engine.ui.mappings.parts import Wrong
 from etl_engine.ui.mappings.rows_view import rows_part
-from etl_engine.ui.mappings.screen import Wrong
 from etl_engine.ui.schemas.form import SchemaForm
 from etl_engine.ui.schemas.view import schema_dialog
 
@@ -44,7 +44,16 @@ def mapping_editor() -> rx.Component:
 
 def _editor() -> rx.Component:
     return rx.el.div(
-        guard(dirty=Here.dirty, focus=Here.focus, on_save=Editor.save(""), on_undo=Editor.undo, on_redo=Editor.redo),
+        guard(
+            dirty=Here.dirty,
+            place=Here.place,
+            backup=Here.backup,
+            on_revive=Editor.revive,
+            focus=Here.focus,
+            on_save=Editor.save(""),
+            on_undo=Editor.undo,
+            on_redo=Editor.redo,
+        ),
         _head(),
         rx.cond(Here.stale, _conflict()),
         rx.el.div(read_part(), write_part(), class_name="mapping-ends"),
