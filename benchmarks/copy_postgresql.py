@@ -1,6 +1,8 @@
 """PostgreSQL to PostgreSQL: `etl-engine copy` beside the fair floor of each write mode by psql, interleaved.
 
     python benchmarks/copy_postgresql.py --rows 2000000 --repeat 5
+    python benchmarks/copy_postgresql.py --rows 20000000 --repeat 1 --only lanes
+    python benchmarks/copy_postgresql.py --rows 1000 --only cells --cells 100
 
 Starts a private server in a temporary folder, with its durability on. Prints seconds (median), the ratio to the floor
 in the same wire format, and the peak memory of the mover. Times vary between runs of a busy machine; ratios less so.
@@ -164,19 +166,43 @@ def lanes(bench: Bench, repeat: int) -> None:
         print(f"| {name} | {seconds:.2f} | {seconds / relay:.2f} | {peaks[name] / 1e6:.0f} |", flush=True)
 
 
+def cells(bench: Bench, size: int) -> None:
+    """Five rows with a cell of so many megabytes: what the command takes more than for small ones, in cells."""
+    made = {"bytea": "decode(repeat(md5(g::text), {}), 'hex')", "text": "repeat(md5(g::text), {})"}
+    print("| cells | lane | memory MB | cells more |\n|---|---|---|---|", flush=True)
+    for native, expression in made.items():
+        width = 16 if native == "bytea" else 32
+        for lane in ("relay", "text", "typed"):
+            peaks = []
+            for repeated in (1, size * 1_000_000 // width):
+                fill = f"INSERT INTO cells SELECT g, {expression.format(repeated)} FROM generate_series(1, 5) g"
+                table = f"CREATE TABLE cells (id int PRIMARY KEY, v {native})"
+                bench.server.sql("DROP TABLE IF EXISTS cells", database="b")
+                bench.server.sql("DROP TABLE IF EXISTS cells", table, fill, database="a")
+                command = bench.command(
+                    "copy", "a", "cells", "b", "cells", "--mode", "replace", "--lane", lane, "--json"
+                )
+                peaks.append(bench.measured(command)[1])
+            more = (peaks[1] - peaks[0]) / (size * 1_000_000)
+            print(f"| {native} of {size} MB | {lane} | {peaks[1] / 1e6:.0f} | {more:.1f} |", flush=True)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rows", type=int, default=2_000_000)
     arguments.add_argument("--repeat", type=int, default=3)
-    arguments.add_argument("--only", choices=("modes", "lanes"))
+    arguments.add_argument("--only", choices=("modes", "lanes", "cells"))
+    arguments.add_argument("--cells", type=int, default=0, help="megabytes of a cell; 0: none are measured")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, temporary(start_postgres, settings=SETTINGS) as server:
         bench = Bench(server, Path(folder), chosen.rows)
         print(f"{chosen.rows:,} rows, {chosen.repeat} times in turns, {os.cpu_count()} cores", flush=True)
-        if chosen.only != "lanes":
+        if chosen.only in (None, "modes"):
             modes(bench, chosen.repeat)
-        if chosen.only != "modes":
+        if chosen.only in (None, "lanes"):
             lanes(bench, chosen.repeat)
+        if chosen.cells:
+            cells(bench, chosen.cells)
         start = statistics.median(bench.idle()[0] for _ in range(3))
         print(f"the command's own start: {start:.2f} s (in every figure of etl-engine copy)")
 
