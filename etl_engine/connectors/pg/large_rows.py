@@ -10,6 +10,7 @@ from etl_engine.connectors.hexadecimal import PIECE, decoded
 from etl_engine.connectors.pg.expressions import BASE64
 
 LARGE = 1 << 20  # smaller cells are read like any others
+_LINES = 77 * 13_000  # the server breaks base64 behind 76 characters: whole lines are whole bytes
 _COMMA, _QUOTE = b",", b'"'
 _QUOTED = re.compile(rb'[^"]*+(?:""[^"]*+)*+"')
 _PLAIN = re.compile(rb"[^,\n]*+")
@@ -67,8 +68,18 @@ def _escapes(cell: memoryview) -> bool:
 
 def _bytes(cell: memoryview) -> pa.Array:
     if cell[:1] == BASE64.encode():
-        return _one(pa.binary(), binascii.a2b_base64(cell[1:]))
+        return _one(pa.binary(), _from_base64(cell[1:]))
     return _one(pa.binary(), decoded(cell))
+
+
+def _from_base64(lines: memoryview) -> bytearray:
+    made, at = bytearray(len(lines) * 3 // 4 + 3), 0
+    for start in range(0, len(lines), _LINES):
+        part = binascii.a2b_base64(lines[start : start + _LINES])
+        made[at : at + len(part)] = part
+        at += len(part)
+    del made[at:]
+    return made
 
 
 def _one(type_: pa.DataType, data: memoryview | bytes | bytearray) -> pa.Array:
