@@ -151,6 +151,9 @@ async def test_what_is_wrong_with_a_query_stands_beside_it(tab: Tab, shop: str) 
         await tab.fire(Editor.typed, query)
         await tab.follow(Editor.preview)
         assert said in editor.query_trouble.message
+        assert [one.words for one in editor.wrong if one.input == "query"] == [
+            editor.query_trouble.message if query else "It has no query"
+        ]
         assert not editor.looking
 
 

@@ -84,6 +84,7 @@ class QueryEvents(LineEvents, mixin=True):
             if not self.ready or self.looking or not source:
                 return
             self.looking, self.query_trouble = bool(rows), Trouble()
+            self._draw()
         gone = samples.begin(tab)
         try:
             found = await ask(lambda ctx: preview.sampled(ctx, source, query, limit=rows, gone=gone), _READERS)
@@ -91,6 +92,7 @@ class QueryEvents(LineEvents, mixin=True):
             async with self:
                 if not gone.is_set():
                     self.query_trouble = error.trouble
+                    self._draw()
             return
         finally:
             samples.end(tab, gone)

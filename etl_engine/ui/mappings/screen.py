@@ -299,6 +299,8 @@ class EditorScreen(rx.State, mixin=True):
             (self._needs_key(), "mode", "Merge needs key columns, and the schema has none", "Mark them, or append."),
         ]
         found = [Wrong(f"page-{name}", words, fix, input=name) for on, name, words, fix in said if on]
+        if self.query_trouble.message and self._query.strip():
+            found.append(Wrong("page-trouble", self.query_trouble.message, self.query_trouble.hint, input="query"))
         names = {one.id: ", ".join(one.targets) for one in unwatched(self._rules)}
         for rule_id, problems in by_rule.items():
             who = names[rule_id]
