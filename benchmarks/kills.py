@@ -91,7 +91,7 @@ def control(order: str, seed: int) -> Tally:
             kills, lost, doubled = caught(pair, CONTROLS[order], seed)
     except Exception:
         return Tally(order, "append", wrong=[traceback.format_exc()])
-    unseen = [] if kills else [f"{order}: 150 kills, and nobody noticed"]
+    unseen = [] if kills else [f"{order}: 600 kills, and nobody noticed"]
     return Tally(order, "append", kills, kills, lost, doubled, unseen)
 
 

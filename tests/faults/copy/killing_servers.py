@@ -175,7 +175,7 @@ def _record(self: Any, seq: int, batch_id: str, totals: Totals) -> None:
     unit.commit()
 
 
-def caught(pair: Pair, what: str, seed: int, most: int = 150) -> tuple[int, int, int]:
+def caught(pair: Pair, what: str, seed: int, most: int = 600) -> tuple[int, int, int]:
     """Negative control: rows and ledger committed one after the other. After how many kills the judge sees rows that
     are lost or doubled, as `what` says, and how many of each; no kills where it never does."""
     chance = random.Random(seed)

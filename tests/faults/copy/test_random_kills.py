@@ -19,7 +19,7 @@ def test_nothing_is_lost_or_doubled_however_often_a_copy_is_killed(pair: Pair) -
 @pytest.mark.parametrize("what", BROKEN)
 def test_the_judge_catches_an_order_that_is_broken(pair: Pair, what: str) -> None:
     kills, lost, doubled = caught(pair, what, SEED)
-    assert kills, f"150 kills, and no rows were {what}: {lost} lost, {doubled} doubled"
+    assert kills, f"600 kills, and no rows were {what}: {lost} lost, {doubled} doubled"
 
 
 def test_a_loop_tells_of_what_a_target_lost() -> None:
