@@ -82,6 +82,8 @@ def _problem(line: str, own: str) -> str:
         address = urlsplit(line.removeprefix("LOADS "))
         inside = address.scheme in ("data", "blob", "about") or address.netloc == urlsplit(own).netloc
         return "" if inside else f"asked another host: {address.geturl()}"
+    if line.endswith("WebSocket is closed due to suspension."):  # a page that is left, put by in case one comes back
+        return ""
     return f"console: {line}" if re.search(r"\bCONSOLE .*\b(ERROR|WARN)\b", line) else ""
 
 
