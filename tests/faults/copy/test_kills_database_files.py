@@ -39,7 +39,7 @@ TARGETS = ("into.db", "into.duckdb")
 def test_a_copy_survives_every_point(tmp_path: Path, target: str, run: str, how: str) -> None:
     files = made(tmp_path, target, ROWS)
     points = POINTS + (PARTS_ONLY if run.endswith("-parts") else ())
-    for point in some(points, run, RUNS, turn=TARGETS.index(target) + 2 * (how == "raise")):
+    for point in some(points, run, RUNS, turn=TARGETS.index(target) + 2 * (how == "raise"), share=8):
         survive(files, RUNS[run], point, how)
 
 
