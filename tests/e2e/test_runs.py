@@ -249,6 +249,20 @@ def test_scrolling_back_reads_older_lines_and_keeps_the_page_small(
     expect(lines(page).last).to_contain_text("batch 20000:")
 
 
+def at_rest(box: Locator) -> float:
+    """Where it stands once it has stopped moving: browsers glide."""
+    seen: list[float] = []
+
+    def still() -> bool:
+        seen.append(
+            float(box.evaluate("async box => { await new Promise(r => setTimeout(r, 300)); return box.scrollTop; }"))
+        )
+        return seen[-2:-1] == seen[-1:]
+
+    eventually(still, lambda: f"that it rests: {seen}", 15)
+    return seen[-1]
+
+
 def test_a_log_is_followed_until_one_scrolls_back_and_again_when_one_wants(
     page: Page, server: Server, shop: Shop, ctx: Context
 ) -> None:
@@ -268,7 +282,7 @@ def test_a_log_is_followed_until_one_scrolls_back_and_again_when_one_wants(
     page.keyboard.press("PageUp")
     expect(follow).to_have_attribute("aria-pressed", "false")
     expect(lines(page).last).not_to_be_in_viewport()
-    before = box.evaluate("box => box.scrollTop")
+    before = at_rest(box)
     with_a_long_log(ctx, run, 950)
     pill = page.locator("button.pill")
     expect(pill).to_have_text(re.compile(r"^(50|4\d) new lines$"))  # the run writes some of them itself
