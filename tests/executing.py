@@ -72,8 +72,14 @@ def states(execution: Execution) -> list[str]:
     return [f"{change.status.value}@{change.epoch}" for change in execution.transitions]
 
 
-def in_dying_child(work: Callable[[], object], points: str = "", seconds: float = 60.0) -> int:
-    """Fork, work, and answer how the child ended. Nothing of ours is used across the fork but what opens anew."""
+def in_dying_child(
+    work: Callable[[], object],
+    points: str = "",
+    seconds: float = 60.0,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> int:
+    """Fork, work, and answer how the child ended. Nothing of ours is used across the fork but what opens anew: what
+    goes on here `meanwhile` begins after it, else the child would inherit a lock that nobody opens."""
     child = os.fork()
     if not child:
         code = 3
@@ -83,10 +89,13 @@ def in_dying_child(work: Callable[[], object], points: str = "", seconds: float 
             code = 0
         finally:
             os._exit(code)
+    beside = threading.Thread(target=meanwhile)
+    beside.start()
     until = time.monotonic() + seconds
     while True:
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
+            beside.join(20)
             return os.waitstatus_to_exitcode(status)
         if time.monotonic() > until:
             os.kill(child, signal.SIGKILL)

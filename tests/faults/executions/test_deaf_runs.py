@@ -49,10 +49,7 @@ def test_a_cancel_ends_a_run_that_does_not_hear(ctx: Context, deaf: Scripted) ->
         when_running(ctx, made)
         executions.cancel(ctx, made.id)
 
-    thread = threading.Thread(target=cancel)
-    thread.start()
-    assert in_dying_child(lambda: worked(ctx)) == HARD_EXIT
-    thread.join(10)
+    assert in_dying_child(lambda: worked(ctx), meanwhile=cancel) == HARD_EXIT
     assert states(executions.get(ctx, made.id)) == ["pending@1", "running@1", "cancelled@1"]
 
 
@@ -82,9 +79,6 @@ def test_a_process_that_was_given_up_for_lost_ends_and_writes_nothing(
         document = ctx.store.update("executions", {"_id": made.id}, {"epoch": 7})
         assert document
 
-    thread = threading.Thread(target=taken_over)
-    thread.start()
-    assert in_dying_child(lambda: worked(ctx)) == HARD_EXIT
-    thread.join(10)
+    assert in_dying_child(lambda: worked(ctx), meanwhile=taken_over) == HARD_EXIT
     now = executions.get(ctx, made.id)
     assert (now.status, now.epoch) == (Status.RUNNING, 7)
