@@ -226,10 +226,14 @@ def start_mariadb(
     daemon = _program("mariadbd", "mariadb-server-core", "/usr/sbin")
     install = _program("mariadb-install-db", "mariadb-server-core")
     data, password, owner = folder / "data", "mariadb-admin", _owner("mysql")
+    passing = folder / "tmp"  # one that begins tidies up in it, also what another one has there
     if not (data / "mysql").exists():
         _prepare(folder, owner)
+    _prepare(passing, owner)
+    if not (data / "mysql").exists():
         _run(
-            [install, "--no-defaults", f"--datadir={data}", f"--user={owner or os.environ.get('USER', 'root')}"],
+            [install, "--no-defaults", f"--datadir={data}", f"--tmpdir={passing}"],
+            [f"--user={owner or os.environ.get('USER', 'root')}"],
             ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
             user=None,
         )
@@ -247,6 +251,7 @@ def start_mariadb(
     server.authority = authority
     options = {
         "datadir": data,
+        "tmpdir": passing,
         "socket": folder / "socket",
         "pid-file": folder / "pid",
         "port": server.port,
