@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import httpx
 from executions import empty_copy, until_final
@@ -28,9 +29,8 @@ ANSWER_MS = 200
 MEASURED = 3  # of the actions: search, filter, next page
 
 
-def execute(url: str, folder: Path, runs: int, ended: list[str]) -> None:
+def execute(url: str, order: dict[str, Any], runs: int, ended: list[str]) -> None:
     with httpx.Client(base_url=url, timeout=60) as client:
-        order = empty_copy(client, folder)
         places = []
         for number in range(runs):
             answer = client.post("/api/v1/copies/", json=order | {"target": f"t{number}", "mode": "replace"})
@@ -39,13 +39,13 @@ def execute(url: str, folder: Path, runs: int, ended: list[str]) -> None:
             ended.append(" > ".join(change["status"] for change in until_final(client, place)["transitions"]))
 
 
-def measure(server: Server, runs: int) -> bool:
+def measure(server: Server, order: dict[str, Any], runs: int) -> bool:
     taken: dict[str, list[float]] = {}
     ended: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
-        work = threading.Thread(target=execute, args=(server.url, server.folder, runs, ended))
+        work = threading.Thread(target=execute, args=(server.url, order, runs, ended))
         work.start()
         while work.is_alive() or not taken:
             page.goto(server.url)
@@ -71,10 +71,12 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100)
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as folder, running(Server(Path(folder))) as server:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            order = empty_copy(client, server.folder)
         engine = wiring.Engine(Settings(data_dir=server.folder / "data"))
         samples.fill(engine.context(), samples.many(STORED))
         engine.close()
-        return 0 if measure(server, runs) else 1
+        return 0 if measure(server, order, runs) else 1
 
 
 if __name__ == "__main__":
