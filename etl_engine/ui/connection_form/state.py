@@ -107,7 +107,7 @@ class ConnectionForm(FormScreen, rx.State):
             known = {one.name: one for one in every(self.fields, self.folds)}.get(str(name))
             if not self.shown or known is None or (known.widget.startswith("secret") and value):
                 return
-            serial, db_type, connection_id = self.serial, self.db_type, self.connection_id
+            serial, db_type, connection_id, tested = self.serial, self.db_type, self.connection_id, self._test
             self._follow({known.name: value})
         try:
             found = await ask(
@@ -118,7 +118,8 @@ class ConnectionForm(FormScreen, rx.State):
                 self.trouble = error.trouble
             return
         async with self:
-            if self.serial == serial and self.db_type == db_type:
+            # A test that was begun meanwhile knows more: what it points at stays.
+            if self.serial == serial and self.db_type == db_type and self._test == tested:
                 self._mark({known.name: sentence(known.title, found)} if found else {}, among={known.name})
 
     async def _answer(self, load: Callable[[Context], Form]) -> Form | None:
